@@ -1,0 +1,96 @@
+//! What follows from an entry.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Account, AccountId, Conversation, ConversationId, Cursor, DeviceId, FeedRow, Member, Message, MessageId,
+    NameKey, Seq, Session, SessionId, Timestamp,
+};
+
+/// All that follows from one entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// For whoever asked.
+    pub reply: Reply,
+    /// To be written in this order, in one transaction with the entry's index.
+    pub changes: Vec<Change>,
+    /// For everyone who listens now; never stored. Whoever missed one reads the account list.
+    pub notices: Vec<Notice>,
+}
+
+/// The answer to a command. Kept for numbered commands, so the bytes of it live on disks too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// Nothing to say beyond "applied".
+    Done,
+    AccountCreated { account: AccountId, session: SessionId },
+    /// Numbering goes on after `high_water`.
+    SessionOpened { session: SessionId, high_water: Seq },
+    /// `returned` messages never reached the deleted account; their senders have been told.
+    AccountDeleted { returned: u64 },
+    /// The message has its place. `recipient_active` is as of that place.
+    Stored {
+        id: MessageId,
+        conversation: ConversationId,
+        cursor: Cursor,
+        to: AccountId,
+        sent_at: Timestamp,
+        recipient_active: bool,
+    },
+    /// Executed before, and the answer is no longer remembered.
+    Forgotten,
+    /// Refused, with no effect but that a numbered command's number is used up.
+    Rejected(Rejection),
+    /// Out of turn, with no effect: the session goes on with this number.
+    SequenceGap { expected: Seq },
+}
+
+/// Why a command has no effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Rejection {
+    #[error("The name {0} is taken.")]
+    NameTaken(String),
+    #[error("There is no account of that name.")]
+    NoSuchAccount,
+    #[error("There is no such conversation.")]
+    NoSuchConversation,
+    #[error("That account was deleted.")]
+    AccountDeleted,
+    #[error("This session has ended; log in again.")]
+    SessionEnded,
+    #[error("The message id {0} was used before, for another message.")]
+    IdConflict(MessageId),
+}
+
+/// One record to write or remove.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    PutAccount(Account),
+    PutName(NameKey, AccountId),
+    RemoveName(NameKey),
+    /// Also indexes it by (account, device).
+    PutSession(Session),
+    /// Also removes its index and every remembered reply.
+    RemoveSession { session: SessionId, account: AccountId, device: DeviceId },
+    /// Remembers the reply, and forgets the one that fell out of the window.
+    Remember { session: SessionId, seq: Seq, reply: Reply, forget: Option<Seq> },
+    /// Also indexes it by its pair of members and under each of them.
+    PutConversation(Conversation),
+    PutMember(ConversationId, AccountId, Member),
+    /// Also indexes it by (sender, id).
+    PutMessage(Message),
+    PutFeed(AccountId, Cursor, FeedRow),
+    RemoveFeed(AccountId, Cursor),
+}
+
+/// Something to tell everyone who is listening.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Notice {
+    AccountCreated(AccountId),
+    AccountDeleted(AccountId),
+    /// Its first session connected.
+    Connected(AccountId),
+    /// Its last session disconnected.
+    Disconnected(AccountId),
+}
+

@@ -1,0 +1,1 @@
+//! How to reach whoever is alive.

@@ -1,0 +1,58 @@
+//! What the log drives. Raft knows nothing more about the application than this.
+
+use bytes::Bytes;
+
+use crate::store::StoreError;
+use crate::store::state::{Row, Table};
+
+/// A committed entry for the application.
+pub struct Committed {
+    pub index: u64,
+    /// The command; None for the entries that are Raft's own business.
+    pub command: Option<Bytes>,
+    /// Takes the reply, if somebody waits for it on this node.
+    pub respond: Option<Box<dyn FnOnce(Bytes) + Send>>,
+}
+
+impl std::fmt::Debug for Committed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Committed").field("index", &self.index).finish_non_exhaustive()
+    }
+}
+
+/// A state machine of bytes. All its calls may block on a disk; Raft makes them off its own threads,
+/// one at a time. An error stops the node: a replica that cannot apply must not vote as if it had.
+pub trait Application: Send + Sync + 'static {
+    /// Raft's own record of what has been applied, as last given to `apply` or `install`.
+    fn applied(&self) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Applies the entries in order and stores `applied` with them, in one transaction. A reply may be
+    /// given before the transaction is committed (its entry is on a majority's disks already);
+    /// whatever others can see follows the commit.
+    fn apply(&self, entries: Vec<Committed>, applied: &[u8]) -> Result<(), StoreError>;
+
+    /// Everything applied so far survives the loss of power, so the log up to here may go. Returns
+    /// Raft's record of it.
+    fn sync(&self) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// The state as it is now, for a node that is behind, with the `applied` that goes with it.
+    fn snapshot(&self) -> Result<(Option<Vec<u8>>, Box<dyn SnapshotRead>), StoreError>;
+
+    /// Somewhere to put a snapshot that arrives. Nothing changes until it is installed.
+    fn receive(&self) -> Result<Box<dyn SnapshotWrite>, StoreError>;
+}
+
+/// A snapshot being read: the rows of one moment, however long the reading takes.
+pub trait SnapshotRead: Send {
+    /// The next rows, at most about `size_max_bytes`; empty at the end.
+    fn next(&mut self, size_max_bytes: usize) -> Result<Vec<(Table, Row)>, StoreError>;
+}
+
+/// A snapshot being received. Dropped without `install`, it is as if it had never come.
+pub trait SnapshotWrite: Send {
+    /// Takes the next rows, by the name of their table; an unknown table is an error.
+    fn fill(&mut self, rows: Vec<(String, Row)>) -> Result<(), StoreError>;
+
+    /// Puts the snapshot in the place of the state, atomically, with `applied`.
+    fn install(self: Box<Self>, applied: &[u8]) -> Result<(), StoreError>;
+}

@@ -1,0 +1,32 @@
+//! What a node keeps on its disk, without knowing what it means.
+//!
+//! Two environments, because LMDB has one writer in each and an append must never wait behind an
+//! apply: `log` (Raft's log and vote; fully synced, group commit on one thread) and `state` (the
+//! application's tables; never ahead of its disk by more than the last transaction, which the log
+//! replays). Each is a trait with two implementations: [`lmdb`] and an in-memory twin
+//! ([`memory`]) for tests and simulation.
+
+pub mod folder;
+pub mod lmdb;
+pub mod log;
+pub mod memory;
+pub mod record;
+pub mod state;
+
+/// The disk, or what is on it, cannot be trusted. There is one way to go on from any of these: the
+/// node stops, says so in one sentence, and touches nothing more.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    #[error("{what} in {place} is damaged; nothing was changed. Restore this node's data folder from another disk, or remove the folder and let the node join anew.")]
+    Damaged { place: String, what: String },
+    #[error("{place} was written by a newer version ({found}, this is {known}); nothing was changed. Run the newer version.")]
+    Newer { place: String, found: u32, known: u32 },
+    #[error("{0} is in use by another process.")]
+    InUse(String),
+    #[error("{place} belongs to another cluster ({found}); this is {expected}. Nothing was changed.")]
+    Foreign { place: String, found: String, expected: String },
+    #[error("the disk of {place} is full; free some space and start the node again.")]
+    Full { place: String },
+    #[error("cannot {action} {place}: {reason}")]
+    Io { action: &'static str, place: String, reason: String },
+}

@@ -1,0 +1,21 @@
+//! How it travels.
+//!
+//! A connection is Noise over TCP, or a pair of channels in tests ([`transport`]). On it run
+//! streams, each for one [`Protocol`]; each stream begins with a [`hello`] in which both ends prove
+//! that they belong to the cluster, and goes on with length-limited, versioned frames ([`codec`]) of
+//! [`message`]s (a client and a node) or [`peer`] messages (two nodes). Raft's own messages are the
+//! node's business and only pass through here as bytes.
+
+pub mod address;
+pub mod code;
+pub mod codec;
+pub mod hello;
+pub mod message;
+pub mod peer;
+pub mod rpc;
+pub mod secret;
+pub mod transport;
+
+pub use address::{Address, AddressError, PeerId};
+pub use code::{Code, Refusal};
+pub use transport::{BoxStream, Incoming, OpenError, Protocol, Target, Transport};
