@@ -1,1 +1,5 @@
 //! (in the making)
+
+mod entry;
+
+pub use entry::{AppReply, ClusterCommand, Entry};

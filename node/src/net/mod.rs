@@ -1,1 +1,5 @@
-//! (in the making)
+//! Other nodes: who they are, where they may be, and what they are asked.
+
+mod cluster;
+
+pub use cluster::Cluster;
