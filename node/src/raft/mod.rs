@@ -1,3 +1,211 @@
-//! (in the making)
+//! Consensus over bytes: openraft behind a small door.
+//!
+//! Commands go in as bytes and come back, in one order on every node, to an [`Application`]. No type of
+//! openraft leaves this module, and nothing in here knows what a command means or how a table is kept.
+//!
+//! ```text
+//! propose ─▶ openraft ─▶ log     (entries and votes, as our own encoding, to the EntryLog)
+//!               │     ─▶ network (streams opened through the Dialer; `serve` is their other end)
+//!               └─────▶ machine (committed entries to the Application; its durable state is the snapshot)
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use wire::message::Role;
+use wire::peer::StoreId;
+use wire::{BoxStream, PeerId, Protocol};
+
+use self::application::Application;
+use crate::store::StoreError;
+use crate::store::log::EntryLog;
 
 pub mod application;
+
+/// Which member: never given twice, not even after the member has left.
+pub type NodeId = u64;
+
+/// Whom a [`NodeId`] belongs to. No addresses: those are hints, and change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    pub peer: PeerId,
+    pub store: StoreId,
+}
+
+/// Opens streams to other members.
+pub trait Dialer: Send + Sync + 'static {
+    /// A stream on which the hello is done: the other end is this peer with this store. Ends within 5 s.
+    fn open(&self, id: NodeId, peer: &Peer, protocol: Protocol) -> BoxFuture<'_, io::Result<BoxStream>>;
+}
+
+/// How fast, and how much at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    pub heartbeat_ms: u64,
+    /// A follower that hears nothing for `election_max_ms` plus a random part between the two stands
+    /// for election.
+    pub election_min_ms: u64,
+    pub election_max_ms: u64,
+    /// Entries applied between two tries to purge the log.
+    pub snapshot_after: u64,
+    /// Entries kept in the log after they were applied, for members that were away for a while.
+    pub keep_entries: u64,
+    /// Where the randomness of elections begins.
+    pub seed: u64,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            heartbeat_ms: 80,
+            election_min_ms: 300,
+            election_max_ms: 600,
+            snapshot_after: 50_000,
+            keep_entries: 100_000,
+            seed: 0,
+        }
+    }
+}
+
+/// What this node knows of its cluster, at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RaftState {
+    pub id: NodeId,
+    pub role: Role,
+    pub term: u64,
+    pub leader: Option<NodeId>,
+    /// The last entry in the log, committed or not.
+    pub last_index: u64,
+    pub committed: u64,
+    pub applied: u64,
+    pub voters: BTreeSet<NodeId>,
+    /// Voters and learners.
+    pub members: BTreeMap<NodeId, Peer>,
+    /// On the leader: how long ago a majority confirmed that it leads. None elsewhere, and before the first time.
+    pub quorum_ack_age: Option<Duration>,
+    /// On the leader: a majority confirmed it within the last election timeout. Elsewhere: a leader is known.
+    pub has_quorum: bool,
+    /// On the leader: up to where each member's log is known to match. Empty elsewhere.
+    pub progress: BTreeMap<NodeId, Option<u64>>,
+    /// Why this node's Raft has stopped, if it has.
+    pub running: Result<(), String>,
+}
+
+/// A proposal or a read has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProposeError {
+    /// Nothing happened.
+    #[error("this node does not lead the cluster")]
+    NotLeader { leader: Option<NodeId> },
+    /// It may have happened, or may yet.
+    #[error("it is not known whether the command was carried out")]
+    Unknown,
+    /// Nothing happened.
+    #[error("too few nodes can be reached to make a majority")]
+    NoQuorum,
+    /// Raft has stopped on this node.
+    #[error("this node has stopped: {0}")]
+    Stopped(String),
+}
+
+/// Raft was not started, or a change of its members was not made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RaftError {
+    #[error("this node does not lead the cluster")]
+    NotLeader { leader: Option<NodeId> },
+    /// Another change of the members is not finished.
+    #[error("another change of the members is under way")]
+    InProgress,
+    #[error("{0}")]
+    Refused(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("this node has stopped: {0}")]
+    Stopped(String),
+}
+
+/// A running member. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Raft {}
+
+impl Raft {
+    /// Starts with what the log and the application hold; waits for nothing but that.
+    pub async fn start(
+        _id: NodeId,
+        _timing: Timing,
+        _log: Arc<dyn EntryLog>,
+        _app: Arc<dyn Application>,
+        _dialer: Arc<dyn Dialer>,
+    ) -> Result<Self, RaftError> {
+        todo!()
+    }
+
+    /// Founds the cluster with exactly these voters. Done already: nothing happens.
+    pub async fn initialize(&self, _members: BTreeMap<NodeId, Peer>) -> Result<(), RaftError> {
+        todo!()
+    }
+
+    /// Puts the command into the log; returns its index and the application's reply once it was applied here.
+    /// Only the leader does; nothing is passed on.
+    pub async fn propose(&self, _command: Bytes) -> Result<(u64, Bytes), ProposeError> {
+        todo!()
+    }
+
+    /// The index that a linearizable read has to wait for. Only the leader knows.
+    pub async fn read_barrier(&self) -> Result<u64, ProposeError> {
+        todo!()
+    }
+
+    /// Whether the application has applied that far, in time.
+    pub async fn wait_applied(&self, _index: u64, _within: Duration) -> bool {
+        todo!()
+    }
+
+    /// This node's view, kept up to date.
+    pub fn watch(&self) -> watch::Receiver<RaftState> {
+        todo!()
+    }
+
+    /// Adds a member without a vote. Returns once that is committed; it catches up afterwards.
+    pub async fn add_learner(&self, _id: NodeId, _peer: Peer) -> Result<(), RaftError> {
+        todo!()
+    }
+
+    /// Makes exactly these members voters; the former voters stay as learners.
+    pub async fn change_voters(&self, _voters: BTreeSet<NodeId>) -> Result<(), RaftError> {
+        todo!()
+    }
+
+    /// Removes members, voters or not.
+    pub async fn remove(&self, _members: BTreeSet<NodeId>) -> Result<(), RaftError> {
+        todo!()
+    }
+
+    /// Hands the lead to this voter, or to the one that is most up to date. Returns once it has been
+    /// asked to take over; watch the state to see it happen.
+    pub async fn transfer_leader(&self, _to: Option<NodeId>) -> Result<(), RaftError> {
+        todo!()
+    }
+
+    /// Serves a stream that the member `from` opened (hello done), until it ends.
+    pub async fn serve(&self, _from: NodeId, _protocol: Protocol, _stream: BoxStream) {
+        todo!()
+    }
+
+    /// Resolves, with the reason, when the node must stop.
+    pub fn fatal(&self) -> impl Future<Output = String> + Send + 'static {
+        std::future::pending()
+    }
+
+    /// Stops. The log and the application are left closed as by a crash, or better.
+    pub async fn shutdown(&self) {
+        todo!()
+    }
+}
