@@ -1,0 +1,18 @@
+//! `cargo xtask check`: what a reviewer should not have to look for. Never writes to a source file.
+
+use crate::command::{Outcome, answers, step};
+use crate::tidy;
+
+/// Formatting, layering, lints, and (where cargo-deny is installed) licences and bans. The bans that
+/// matter most are held by `tidy` as well, from Cargo.lock, so that they hold on every machine.
+pub(crate) fn check(_arguments: &[String]) -> Outcome {
+    step("cargo", &["fmt", "--all", "--check"])?;
+    tidy::check()?;
+    step("cargo", &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"])?;
+    if answers("cargo", &["deny", "--version"]) {
+        step("cargo", &["deny", "--offline", "check", "licenses", "bans", "sources"])
+    } else {
+        eprintln!("skipped: cargo deny (not installed; `cargo install --locked cargo-deny` brings it)");
+        Ok(())
+    }
+}

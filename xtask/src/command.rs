@@ -1,0 +1,36 @@
+//! Running other programs, in the open.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// What went wrong, as one sentence.
+pub(crate) type Outcome = Result<(), String>;
+
+/// The folder of the workspace.
+pub(crate) fn workspace() -> PathBuf {
+    let mut here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.pop();
+    here
+}
+
+/// Prints the command, runs it in the workspace's folder, and fails where it fails.
+pub(crate) fn step(program: &str, arguments: &[&str]) -> Outcome {
+    eprintln!("$ {program} {}", arguments.join(" "));
+    let status = Command::new(program)
+        .args(arguments)
+        .current_dir(workspace())
+        .status()
+        .map_err(|error| format!("cannot run {program}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("`{program} {}` failed ({status})", arguments.join(" "))) }
+}
+
+/// Whether the program is there and answers to these arguments.
+pub(crate) fn answers(program: &str, arguments: &[&str]) -> bool {
+    Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
