@@ -1,1 +1,15 @@
-//! The cluster harness.
+//! The cluster harness: real daemons and real clients, as processes, in a folder of their own.
+//!
+//! Everything is on loopback with multicast off, so that a test run is alone even on a network full
+//! of nodes. Nothing here sleeps to let something happen: it waits for the condition, with a deadline
+//! that fails the test in words.
+
+mod cli;
+mod cluster;
+mod interactive;
+mod wait;
+
+pub use cli::{Cli, Ran};
+pub use cluster::{Cluster, Daemon};
+pub use interactive::Interactive;
+pub use wait::{PATIENCE, eventually};
