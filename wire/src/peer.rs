@@ -64,7 +64,16 @@ pub struct Candidate {
     pub expect: u32,
     pub addresses: Vec<Address>,
     pub standing: Standing,
+    /// The public operator key, from a node that holds the cluster secret itself: a founding record
+    /// needs one.
+    pub operator_key: Option<[u8; 32]>,
+    /// Other nodes and where they may be, so that nodes which know one node find all. At most
+    /// [`KNOWN_MAX`].
+    pub knows: Vec<(PeerId, Vec<Address>)>,
 }
+
+/// How many other nodes a candidate tells of; beyond it the rest is left out, and heard of from others.
+pub const KNOWN_MAX: usize = 32;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PeerRequest {

@@ -85,7 +85,10 @@ pub struct RaftState {
     pub last_index: u64,
     pub committed: u64,
     pub applied: u64,
+    /// Whoever votes; while `joint`, in the old or the new set.
     pub voters: BTreeSet<NodeId>,
+    /// A change of voters is half done: a majority is needed of the old and of the new ones.
+    pub joint: bool,
     /// Voters and learners.
     pub members: BTreeMap<NodeId, Peer>,
     /// On the leader: how long ago a majority confirmed that it leads. None elsewhere, and before the first time.
