@@ -1,1 +1,24 @@
 //! How to reach whoever is alive.
+//!
+//! The way of one message from here: [`Client::send`] gives it a number and puts it on disk before it
+//! returns; the outbox resends it over the one live link until a node has answered; the feed brings
+//! it back, once and in order, whichever nodes come and go meanwhile. Whoever uses this crate never
+//! sees a connection: it calls, and reads [`Update`]s.
+
+mod client;
+mod config;
+mod error;
+mod update;
+
+pub use client::Client;
+pub use config::{Access, Config};
+pub use error::ClientError;
+pub use update::{FollowFrom, LinkState, Login, Page, Update, Updates, Want};
+
+// What the calls speak of, so that most users need no other crate.
+pub use chat::{AccountId, ConversationId, Cursor, Delivery, MessageId, Seq, SessionId, Timestamp};
+pub use wire::message::{
+    AccountChange, AccountInfo, ClusterHealth, ClusterStatus, ConversationInfo, MessageInfo, NodeDigest, NodeHint,
+    NodeStatus, To,
+};
+pub use wire::{Address, Code, PeerId, Refusal};

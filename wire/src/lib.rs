@@ -11,6 +11,7 @@ pub mod code;
 pub mod codec;
 pub mod hello;
 pub mod message;
+pub mod opaque;
 pub mod peer;
 pub mod rpc;
 pub mod secret;

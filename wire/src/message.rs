@@ -89,6 +89,10 @@ pub enum Request {
     // To an operator: a hello that proved the cluster secret itself.
     RemoveNode { name: String },
     TransferLeader { to: Option<String> },
+
+    // To anyone, added later.
+    /// Answered `Done` at once, by this node alone: a client's heartbeat.
+    Ping,
 }
 
 /// The other side of a conversation.
