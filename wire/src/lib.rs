@@ -10,6 +10,7 @@ pub mod address;
 pub mod code;
 pub mod codec;
 pub mod hello;
+pub mod invite;
 pub mod message;
 pub mod opaque;
 pub mod peer;
