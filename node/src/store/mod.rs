@@ -17,9 +17,13 @@ pub mod state;
 /// node stops, says so in one sentence, and touches nothing more.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    #[error("{what} in {place} is damaged; nothing was changed. Restore this node's data folder from another disk, or remove the folder and let the node join anew.")]
+    #[error(
+        "{what} in {place} is damaged; nothing was changed. Restore this node's data folder from another disk, or remove the folder and let the node join anew."
+    )]
     Damaged { place: String, what: String },
-    #[error("{place} was written by a newer version ({found}, this is {known}); nothing was changed. Run the newer version.")]
+    #[error(
+        "{place} was written by a newer version ({found}, this is {known}); nothing was changed. Run the newer version."
+    )]
     Newer { place: String, found: u32, known: u32 },
     #[error("{0} is in use by another process.")]
     InUse(String),
