@@ -29,9 +29,11 @@ mod view;
 
 pub use apply::apply;
 pub use command::{Command, Recipient, Replica};
+pub use deletion::{DeletionPreview, deletion_preview};
 pub use id::{AccountId, ConversationId, CreationId, Cursor, DeviceId, MessageId, Seq, SessionId, Timestamp};
+pub use marks::delivery;
 pub use memory::Memory;
-pub use name::{Name, NameError, NameKey};
+pub use name::{NAME_LENGTH_MAX, Name, NameError, NameKey};
 pub use outcome::{Change, Notice, Outcome, Rejection, Reply};
 pub use record::{Account, Conversation, Delivery, FeedRow, Mark, Member, Message, Session};
 pub use session::{REMEMBERED_REPLIES, SESSIONS_PER_ACCOUNT_MAX};

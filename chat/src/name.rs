@@ -51,8 +51,7 @@ impl Name {
         }
         for (place, c) in shown.chars().enumerate() {
             // Many scripts write vowels as marks on a letter, so a mark is fine after a character.
-            let allowed =
-                c.is_alphanumeric() || matches!(c, '_' | '.' | '-') || (place > 0 && is_combining_mark(c));
+            let allowed = c.is_alphanumeric() || matches!(c, '_' | '.' | '-') || (place > 0 && is_combining_mark(c));
             if !allowed {
                 return Err(NameError::Character(c));
             }

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Account, AccountId, Conversation, ConversationId, Cursor, DeviceId, FeedRow, Member, Message, MessageId,
-    NameKey, Seq, Session, SessionId, Timestamp,
+    Account, AccountId, Conversation, ConversationId, Cursor, DeviceId, FeedRow, Member, Message, MessageId, NameKey,
+    Seq, Session, SessionId, Timestamp,
 };
 
 /// All that follows from one entry.
@@ -18,17 +18,42 @@ pub struct Outcome {
     pub notices: Vec<Notice>,
 }
 
+impl Outcome {
+    /// An answer, with nothing to write.
+    pub(crate) fn reply(reply: Reply) -> Self {
+        Self { reply, changes: Vec::new(), notices: Vec::new() }
+    }
+
+    /// Nothing to say, and so far nothing to write.
+    pub(crate) fn done() -> Self {
+        Self::reply(Reply::Done)
+    }
+
+    /// A refusal, with no effect.
+    pub(crate) fn rejected(why: Rejection) -> Self {
+        Self::reply(Reply::Rejected(why))
+    }
+}
+
 /// The answer to a command. Kept for numbered commands, so the bytes of it live on disks too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
     /// Nothing to say beyond "applied".
     Done,
-    AccountCreated { account: AccountId, session: SessionId },
+    AccountCreated {
+        account: AccountId,
+        session: SessionId,
+    },
     /// Numbering goes on after `high_water`.
-    SessionOpened { session: SessionId, high_water: Seq },
+    SessionOpened {
+        session: SessionId,
+        high_water: Seq,
+    },
     /// `returned` messages never reached the deleted account; their senders have been told.
-    AccountDeleted { returned: u64 },
-    /// The message has its place. `recipient_active` is as of that place.
+    AccountDeleted {
+        returned: u64,
+    },
+    /// The message has its place. `recipient_active` is as of the entry that is answered.
     Stored {
         id: MessageId,
         conversation: ConversationId,
@@ -42,7 +67,9 @@ pub enum Reply {
     /// Refused, with no effect but that a numbered command's number is used up.
     Rejected(Rejection),
     /// Out of turn, with no effect: the session goes on with this number.
-    SequenceGap { expected: Seq },
+    SequenceGap {
+        expected: Seq,
+    },
 }
 
 /// Why a command has no effect.
@@ -68,13 +95,26 @@ pub enum Change {
     PutAccount(Account),
     PutName(NameKey, AccountId),
     RemoveName(NameKey),
-    /// Also indexes it by (account, device).
+    /// A session just opened: also indexes it by (account, device).
+    AddSession(Session),
+    /// One that is there already.
     PutSession(Session),
     /// Also removes its index and every remembered reply.
-    RemoveSession { session: SessionId, account: AccountId, device: DeviceId },
+    RemoveSession {
+        session: SessionId,
+        account: AccountId,
+        device: DeviceId,
+    },
     /// Remembers the reply, and forgets the one that fell out of the window.
-    Remember { session: SessionId, seq: Seq, reply: Reply, forget: Option<Seq> },
-    /// Also indexes it by its pair of members and under each of them.
+    Remember {
+        session: SessionId,
+        seq: Seq,
+        reply: Reply,
+        forget: Option<Seq>,
+    },
+    /// A conversation just begun: also indexes it by its pair of members and under each of them.
+    AddConversation(Conversation),
+    /// One that is there already.
     PutConversation(Conversation),
     PutMember(ConversationId, AccountId, Member),
     /// Also indexes it by (sender, id).
@@ -93,4 +133,3 @@ pub enum Notice {
     /// Its last session disconnected.
     Disconnected(AccountId),
 }
-

@@ -1,8 +1,8 @@
 //! What `apply` may look at.
 
 use crate::{
-    Account, AccountId, Conversation, ConversationId, Cursor, DeviceId, Member, Message, MessageId, NameKey, Reply, Seq,
-    Session, SessionId,
+    Account, AccountId, Conversation, ConversationId, Cursor, DeviceId, Member, Message, MessageId, NameKey, Reply,
+    Seq, Session, SessionId,
 };
 
 /// The state before the entry that is being applied. Lookups only, and all of them bounded: nothing
