@@ -1,1 +1,9 @@
-fn main() {}
+//! One file for each kind of promise, with real processes where the point is the process.
+
+mod faults;
+mod formation;
+mod membership;
+mod original_session;
+mod refusals;
+mod scripting;
+mod stored_data;

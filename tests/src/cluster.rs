@@ -85,8 +85,12 @@ impl Cluster {
 
     /// Starts a daemon, new or known.
     pub fn launch(&mut self, name: &str) {
+        self.launch_command(name, self.command(name));
+    }
+
+    /// Starts a daemon with a command line made from [`Cluster::command`].
+    pub fn launch_command(&mut self, name: &str, mut command: Command) {
         let log = File::options().append(true).create(true).open(self.home().join(format!("{name}.log")));
-        let mut command = self.command(name);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.expect("the log can be written"));
         let child = command.spawn().expect("the daemon starts");
         let before = self.daemons.insert(name.to_owned(), Daemon { child });

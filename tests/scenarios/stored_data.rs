@@ -1,0 +1,103 @@
+//! Damage on a disk stops the node that has it, in one sentence, and never spreads.
+
+use std::fs;
+use std::path::Path;
+
+use tests::Cluster;
+
+/// Turns one bit of the file, in the middle of the first place where these bytes lie.
+fn flip_bit_in(file: &Path, bytes: &[u8]) {
+    let mut content = fs::read(file).expect("the file can be read");
+    let place = content.windows(bytes.len()).position(|window| window == bytes);
+    let place = place.unwrap_or_else(|| panic!("{} holds the bytes", file.display()));
+    // Every copy of it: LMDB may have left older pages behind.
+    for at in place..=content.len() - bytes.len() {
+        if &content[at..at + bytes.len()] == bytes {
+            content[at + bytes.len() / 2] ^= 1;
+        }
+    }
+    fs::write(file, content).expect("the file can be written");
+}
+
+fn files_below(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in fs::read_dir(folder).expect("the folder can be read").flatten() {
+        if entry.path().is_dir() {
+            files_below(&entry.path(), found);
+        } else {
+            found.push(entry.path());
+        }
+    }
+}
+
+/// The data file below this folder of a node.
+fn data_file(folder: &Path) -> std::path::PathBuf {
+    let mut found = Vec::new();
+    files_below(folder, &mut found);
+    found.into_iter().find(|file| file.ends_with("data.mdb")).expect("there is a data file")
+}
+
+/// A cluster of three with one message in it, all stopped.
+fn stopped_cluster() -> Cluster {
+    let mut cluster = Cluster::start(3);
+    cluster.cli().as_account("alice").run(&["account", "create", "alice"]).ok();
+    cluster.cli().as_account("alice").run(&["message", "send", "alice", "a message to be damaged"]).ok();
+    cluster.cli().run(&["cluster", "check"]).ok();
+    for name in ["n1", "n2", "n3"] {
+        cluster.stop(name);
+    }
+    cluster
+}
+
+/// The damaged node stops by itself with exit 6 and one sentence, and the others go on.
+fn damaged_node_stops_and_the_others_go_on(mut cluster: Cluster, name: &str) {
+    for name in ["n1", "n2", "n3"] {
+        cluster.launch(name);
+    }
+    // Where the damage is met only when it is read, this reads everything.
+    cluster.wait_until_writable();
+    let _ = cluster.cli().timeout("20s").run(&["cluster", "check"]);
+    assert_eq!(cluster.wait_for_end(name).code(), Some(6), "{}", cluster.log(name));
+    assert!(cluster.log(name).contains("damaged"), "{}", cluster.log(name));
+    cluster.wait_until_writable();
+    let list = cluster.cli().json().as_account("alice").run(&["message", "list", "alice"]).ok();
+    assert_eq!(list.texts(), ["a message to be damaged"]);
+}
+
+#[test]
+fn a_flipped_bit_in_the_state_stops_the_node() {
+    let cluster = stopped_cluster();
+    flip_bit_in(&data_file(&cluster.data_dir("n2").join("state")), b"a message to be damaged");
+    damaged_node_stops_and_the_others_go_on(cluster, "n2");
+}
+
+#[test]
+fn a_flipped_bit_in_the_log_stops_the_node() {
+    let cluster = stopped_cluster();
+    flip_bit_in(&data_file(&cluster.data_dir("n1").join("log")), b"a message to be damaged");
+    damaged_node_stops_and_the_others_go_on(cluster, "n1");
+}
+
+#[test]
+fn a_flipped_bit_in_what_the_node_promised_stops_it() {
+    let cluster = stopped_cluster();
+    let promise = cluster.data_dir("n3").join("promise");
+    let mut content = fs::read(&promise).expect("founders keep their promise on disk");
+    let middle = content.len() / 2;
+    content[middle] ^= 1;
+    fs::write(&promise, content).expect("the file can be written");
+    damaged_node_stops_and_the_others_go_on(cluster, "n3");
+}
+
+#[test]
+fn a_newer_format_is_left_alone() {
+    let mut cluster = Cluster::start(1);
+    cluster.stop("n1");
+    let identity = cluster.data_dir("n1").join("identity");
+    let mut content = fs::read(&identity).expect("a node has an identity");
+    content[0] = 99;
+    fs::write(&identity, &content).expect("the file can be written");
+    cluster.launch("n1");
+    assert_eq!(cluster.wait_for_end("n1").code(), Some(6));
+    assert!(cluster.log("n1").contains("newer version"), "{}", cluster.log("n1"));
+    assert_eq!(fs::read(&identity).expect("it is still there"), content, "nothing was touched");
+}
