@@ -14,6 +14,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use wire::Address;
+use wire::invite::Invite;
 
 pub use paths::Paths;
 pub use setting::Setting;
@@ -57,6 +58,8 @@ pub struct DaemonConfig {
     pub peers: Vec<Address>,
     /// How many nodes found the first cluster.
     pub expect: u32,
+    /// The code of a cluster on other machines, to join it.
+    pub join: Option<Invite>,
     /// Whether to look for others by multicast on the local network.
     pub mdns: bool,
     pub log_format: LogFormat,
@@ -87,6 +90,8 @@ pub struct ClientSettings {
     pub paths: Paths,
     /// Where to begin looking; the client learns the other nodes.
     pub nodes: Vec<Address>,
+    /// The code of a cluster on other machines; remembered once used.
+    pub join: Option<Invite>,
     /// Whether to look for nodes by multicast on the local network.
     pub mdns: bool,
     /// Whom to act as.
@@ -118,6 +123,7 @@ impl DaemonConfig {
             listen: sources.parse_all(Setting::Listen)?,
             peers: sources.parse_all(Setting::Peer)?,
             expect: sources.parse_with(Setting::Expect, expect)?.unwrap_or(3),
+            join: sources.parse(Setting::Join)?,
             mdns: sources.parse_with(Setting::Mdns, yes_or_no)?.unwrap_or(true),
             log_format: sources.parse(Setting::LogFormat)?.unwrap_or_default(),
             timing: TimingOverrides::resolve(sources)?,
@@ -144,6 +150,7 @@ impl ClientSettings {
         Ok(Self {
             paths,
             nodes: sources.parse_all(Setting::Node)?,
+            join: sources.parse(Setting::Join)?,
             mdns: sources.parse_with(Setting::Mdns, yes_or_no)?.unwrap_or(true),
             account: sources.parse(Setting::As)?,
             password_file: sources.locate(Setting::PasswordFile, plain)?,
