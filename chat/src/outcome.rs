@@ -124,7 +124,7 @@ pub enum Change {
 }
 
 /// Something to tell everyone who is listening.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Notice {
     AccountCreated(AccountId),
     AccountDeleted(AccountId),
