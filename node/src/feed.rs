@@ -1,1 +1,179 @@
-//! (in the making)
+//! What a subscriber is pushed: its account's feed from a cursor on, what happens to accounts, how the
+//! cluster is.
+//!
+//! There is no queue of events for each subscriber. The feed is read from the state, from where the
+//! subscriber has got to, whenever this node has applied more: a slow one lags, holds nothing back
+//! but itself, and resumes anywhere from its cursor.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat::{AccountId, Command, Cursor, Notice, SessionId};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, mpsc, watch};
+use wire::Refusal;
+use wire::message::{AccountChange, ClusterHealth, FromNode, Push};
+
+use crate::api::session::has_ended;
+use crate::api::{ApiContext, Seat};
+use crate::app::Entry;
+
+/// Rows read at once. Each is at most a message; the pump holds no more than this.
+const ROWS_READ_MAX: usize = 64;
+/// How long a new subscriber is kept from "caught up" while a majority is asked how far that is.
+const CAUGHT_UP_WITHIN: Duration = Duration::from_millis(1_500);
+
+/// Who subscribes, and to what.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Listener {
+    pub(crate) session: SessionId,
+    pub(crate) account: AccountId,
+    /// The last row it has.
+    pub(crate) from: Cursor,
+}
+
+/// A subscription. It lasts as long as `run` is awaited.
+pub(crate) struct Feed {
+    context: Arc<ApiContext>,
+    frames: mpsc::Sender<FromNode>,
+    listener: Listener,
+    /// Held by a session that announces itself.
+    seat: Option<Seat>,
+    applied: watch::Receiver<Cursor>,
+    notices: broadcast::Receiver<(Cursor, Notice)>,
+    health: watch::Receiver<ClusterHealth>,
+}
+
+/// Why a subscription ends by itself.
+enum Stop {
+    /// Nobody takes the frames any more, or the node is going down.
+    Gone,
+    /// The session has been told that it ended.
+    Ended,
+    /// The state cannot be read; the node has been told.
+    Damaged,
+}
+
+impl From<Refusal> for Stop {
+    fn from(_: Refusal) -> Self {
+        Self::Damaged
+    }
+}
+
+impl Feed {
+    /// A subscription from this moment on: what happens before `run` is not missed.
+    pub(crate) fn new(
+        context: Arc<ApiContext>,
+        frames: mpsc::Sender<FromNode>,
+        listener: Listener,
+        seat: Option<Seat>,
+    ) -> Self {
+        let (applied, notices, health) = (context.app.applied(), context.app.notices(), context.quorum.health());
+        Self { context, frames, listener, seat, applied, notices, health }
+    }
+
+    /// Pushes until the session or the connection ends.
+    pub(crate) async fn run(mut self) {
+        let announced = announce(Arc::clone(&self.context), self.listener.session, self.seat.is_some());
+        let pushed = async {
+            let Err(stop) = self.push().await;
+            if let Stop::Damaged = stop {
+                tracing::error!("a subscription ends because the state cannot be read");
+            }
+        };
+        tokio::join!(announced, pushed);
+    }
+
+    async fn push(&mut self) -> Result<Infallible, Stop> {
+        self.push_health().await?;
+        self.catch_up().await?;
+        loop {
+            tokio::select! {
+                moved = self.applied.changed() => {
+                    moved.map_err(|_| Stop::Gone)?;
+                    self.push_rows().await?;
+                }
+                notice = self.notices.recv() => self.push_notice(notice).await?,
+                changed = self.health.changed() => {
+                    changed.map_err(|_| Stop::Gone)?;
+                    self.push_health().await?;
+                }
+            }
+        }
+    }
+
+    /// Pushes what there is up to whatever a majority had when we asked, then says so. Without a
+    /// majority, "caught up" is with this node.
+    async fn catch_up(&mut self) -> Result<(), Stop> {
+        let context = Arc::clone(&self.context);
+        let barrier = context.quorum.read_barrier(CAUGHT_UP_WITHIN);
+        tokio::pin!(barrier);
+        let mut known = false;
+        while !known {
+            self.push_rows().await?;
+            tokio::select! {
+                _ = &mut barrier => known = true,
+                moved = self.applied.changed() => moved.map_err(|_| Stop::Gone)?,
+            }
+        }
+        let cursor = self.push_rows().await?;
+        self.say(Push::CaughtUp { cursor }).await
+    }
+
+    /// Pushes every row that is there, and returns a place up to which these were all.
+    async fn push_rows(&mut self) -> Result<Cursor, Stop> {
+        let Listener { session, account, .. } = self.listener;
+        if has_ended(&self.context, session)? {
+            self.say(Push::SessionEnded).await?;
+            return Err(Stop::Ended);
+        }
+        let up_to = *self.applied.borrow_and_update();
+        loop {
+            let rows = self.context.read(self.context.app.feed(account, self.listener.from, ROWS_READ_MAX))?;
+            if rows.is_empty() {
+                return Ok(up_to.max(self.listener.from));
+            }
+            for (cursor, event) in rows {
+                self.say(Push::Feed { cursor, event }).await?;
+                self.listener.from = cursor;
+            }
+        }
+    }
+
+    async fn push_notice(&mut self, notice: Result<(Cursor, Notice), RecvError>) -> Result<(), Stop> {
+        let (account, change) = match notice {
+            Ok((_, Notice::AccountCreated(account))) => (account, AccountChange::Created),
+            Ok((_, Notice::AccountDeleted(account))) => (account, AccountChange::Deleted),
+            Ok((_, Notice::Connected(account))) => (account, AccountChange::Connected),
+            Ok((_, Notice::Disconnected(account))) => (account, AccountChange::Disconnected),
+            // Notices are for who listens in time; whoever lags reads the account list.
+            Err(RecvError::Lagged(_)) => return Ok(()),
+            Err(RecvError::Closed) => return Err(Stop::Gone),
+        };
+        match self.context.read(self.context.app.account(account))? {
+            Some(account) => self.say(Push::Account { account, change }).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn push_health(&mut self) -> Result<(), Stop> {
+        let health = self.health.borrow_and_update().clone();
+        self.say(Push::Cluster(health)).await
+    }
+
+    /// Waits while the connection's queue is full.
+    async fn say(&self, push: Push) -> Result<(), Stop> {
+        self.frames.send(FromNode::Push(push)).await.map_err(|_| Stop::Gone)
+    }
+}
+
+/// Has everyone know that the session listens here. Tried once: should it fail, the leader hears of the
+/// session from presence, and proposes the same.
+async fn announce(context: Arc<ApiContext>, session: SessionId, announce: bool) {
+    let at = context.quorum.here();
+    let known = context.app.session(session).ok().flatten().and_then(|session| session.connected);
+    if announce && known != Some(at) {
+        let _ = context.quorum.propose(Entry::Chat(Command::Connect { session, at })).await;
+    }
+}

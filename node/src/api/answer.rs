@@ -1,0 +1,96 @@
+//! Which room answers which request.
+
+use wire::Refusal;
+use wire::message::{Answer, Ask, Request};
+
+use super::connection::Connection;
+use super::{login, operator, reads, send, session};
+use crate::feed::Feed;
+
+/// An answer, and what goes with it.
+pub(super) struct Given {
+    pub(super) answer: Answer,
+    /// From this node alone: no majority could be asked.
+    pub(super) stale: bool,
+    /// The subscription that begins once the answer is on its way.
+    pub(super) feed: Option<Feed>,
+}
+
+impl From<Answer> for Given {
+    fn from(answer: Answer) -> Self {
+        Self { answer, stale: false, feed: None }
+    }
+}
+
+/// Whether the request changes whom the connection speaks for, so that the next one has to wait for
+/// its outcome.
+pub(super) fn in_turn(request: &Request) -> bool {
+    match request {
+        Request::RegisterFinish { .. }
+        | Request::LoginStart { .. }
+        | Request::LoginFinish { .. }
+        | Request::Resume { .. }
+        | Request::Subscribe { .. }
+        | Request::DeleteAccount
+        | Request::LogOut
+        | Request::Leave => true,
+        Request::Accounts { .. }
+        | Request::RegisterStart { .. }
+        | Request::ClusterStatus
+        | Request::ClusterCheck
+        | Request::Send { .. }
+        | Request::Conversations
+        | Request::Messages { .. }
+        | Request::MessageById { .. }
+        | Request::Delivered { .. }
+        | Request::Read { .. }
+        | Request::DeletionPreview
+        | Request::RemoveNode { .. }
+        | Request::TransferLeader { .. }
+        | Request::Ping => false,
+    }
+}
+
+/// Whether the answer may be large.
+pub(super) fn is_page(request: &Request) -> bool {
+    matches!(request, Request::Accounts { .. } | Request::Conversations | Request::Messages { .. })
+}
+
+/// Answers one request. Always ends within a few seconds.
+pub(super) async fn answer(connection: &Connection, ask: Ask) -> Result<Given, Refusal> {
+    let at_least = ask.at_least;
+    match ask.request {
+        Request::RegisterStart { name, registration } => login::register_start(connection, &name, &registration).await,
+        Request::RegisterFinish { creation, name, upload, token } => {
+            login::register_finish(connection, creation, &name, &upload, &token).await
+        }
+        Request::LoginStart { name, credential } => login::start(connection, &name, &credential).await,
+        Request::LoginFinish { finalization, token } => login::finish(connection, &finalization, &token).await,
+
+        Request::Resume { session, token } => session::resume(connection, session, &token).await,
+        Request::Subscribe { after, announce } => session::subscribe(connection, at_least, after, announce).await,
+        Request::LogOut => session::log_out(connection).await,
+        Request::Leave => session::leave(connection).await,
+        Request::DeleteAccount => session::delete_account(connection).await,
+
+        Request::Send { seq, id, to, text } => send::send(connection, seq, id, to, text).await,
+        Request::Delivered { marks } => send::delivered(connection, marks).await,
+        Request::Read { conversation, up_to } => send::read(connection, conversation, up_to).await,
+
+        Request::Accounts { pattern, after, limit } => {
+            reads::accounts(connection, pattern.as_deref(), after.as_deref(), limit).await
+        }
+        Request::Conversations => reads::conversations(connection).await,
+        Request::Messages { with, before, after, limit } => {
+            reads::messages(connection, &with, reads::Page { before, after, limit }).await
+        }
+        Request::MessageById { id } => reads::message_by_id(connection, id).await,
+        Request::DeletionPreview => reads::deletion_preview(connection).await,
+
+        Request::ClusterStatus => Ok(operator::status(connection).await),
+        Request::ClusterCheck => operator::check(connection).await,
+        Request::RemoveNode { name } => operator::remove_node(connection, &name).await,
+        Request::TransferLeader { to } => operator::transfer_leader(connection, to.as_deref()).await,
+        Request::Ping => Ok(Answer::Done.into()),
+    }
+}

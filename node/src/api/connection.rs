@@ -1,0 +1,278 @@
+//! One client's stream: frames in, frames out, and how much may be under way at once. What the
+//! frames mean is said elsewhere.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use chat::{Command, Cursor, Reply};
+use futures::future::BoxFuture;
+use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
+use wire::codec::{self, FrameError, FrameReader};
+use wire::hello::Claim;
+use wire::message::{Answered, Ask, CLIENT_FRAME_SIZE_MAX_BYTES, FromNode, Push};
+use wire::{BoxStream, Code, PeerId, Refusal};
+
+use super::ApiContext;
+use super::answer;
+use super::login::PendingLogin;
+use super::refusal;
+use super::session::LoggedIn;
+use crate::app::{AppReply, Entry};
+
+/// Requests under way. Beyond it the stream is not read on, and the client's own writes wait.
+const REQUESTS_MAX: usize = 512;
+/// Frames that wait to be written. Beyond it answers and pushes of this connection wait, and so, by
+/// `REQUESTS_MAX`, does reading.
+const FRAMES_QUEUED_MAX: usize = 64;
+/// Large answers (pages) being made or waiting for the queue. Beyond it further ones wait, so that a
+/// client that asks and does not read costs a bounded amount of memory.
+pub(super) const PAGES_MAX: usize = 4;
+/// Frames are gathered up to about this size for one write.
+const WRITE_SIZE_BYTES: usize = 64 * 1024;
+/// A client that takes nothing for this long is gone, or as good as gone; it resumes from its cursor.
+const WRITE_MAX: Duration = Duration::from_secs(30);
+/// A client with nothing to ask pings. One that is silent for this long is gone: its machine lost
+/// power or network, which TCP alone would take a quarter of an hour to notice.
+const SILENCE_MAX: Duration = Duration::from_secs(45);
+
+/// What a connection is, to the rooms that answer its requests.
+pub(super) struct Connection {
+    pub(super) context: Arc<ApiContext>,
+    /// Proved by the transport.
+    pub(super) peer: PeerId,
+    /// The hello proved the cluster secret itself.
+    pub(super) operator: bool,
+    pub(super) pages: Semaphore,
+    /// The outgoing queue: in the order given, to the one writer.
+    pub(super) frames: mpsc::Sender<FromNode>,
+    state: Mutex<State>,
+}
+
+/// Whom the connection speaks for. Changed only by requests that are answered before the next is read.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) session: Option<LoggedIn>,
+    pub(super) login: Option<PendingLogin>,
+    pub(super) subscription: Option<AbortOnDropHandle<()>>,
+}
+
+impl Connection {
+    /// Looks at or changes the state; never held across an await.
+    pub(super) fn with_state<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+        look(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How far this node has applied.
+    pub(super) fn applied(&self) -> Cursor {
+        *self.context.app.applied().borrow()
+    }
+
+    /// Ends the subscription, if there is one. Once this returns it pushes nothing more, and its session
+    /// has left its seat.
+    pub(super) async fn unsubscribe(&self) {
+        if let Some(subscription) = self.with_state(|state| state.subscription.take()) {
+            subscription.abort();
+            let _ = subscription.await;
+        }
+    }
+
+    /// Puts the command into the log; its place there, and the reply.
+    pub(super) async fn propose(&self, command: Command) -> Result<(Cursor, Reply), Refusal> {
+        match self.context.quorum.propose(Entry::Chat(command)).await? {
+            (at, AppReply::Chat(reply)) => Ok((at, reply)),
+            (_, AppReply::Refused(refusal)) => Err(refusal),
+            _ => Err(refusal::unexpected_reply()),
+        }
+    }
+
+    /// Waits until this node has applied what another one may have applied for it. In vain, if it is
+    /// further behind than that: the caller looks at what is there.
+    pub(super) async fn caught_up(&self, at: Cursor, within: Duration) {
+        let _ = timeout(within, self.context.app.applied().wait_for(|applied| *applied >= at)).await;
+    }
+
+    /// Queues the frame; waits while the queue is full. A client that is gone needs none.
+    async fn say(&self, frame: FromNode) {
+        let _ = self.frames.send(frame).await;
+    }
+
+    fn answered(&self, id: u64, result: Result<answer::Given, Refusal>) -> FromNode {
+        let (result, stale) = match result {
+            Ok(given) => (Ok(given.answer), given.stale),
+            Err(refusal) => (Err(refusal), false),
+        };
+        FromNode::Answered(Answered { id, result, applied: self.applied(), stale })
+    }
+}
+
+/// Serves the stream until it ends, for whichever reason.
+pub(super) async fn serve(context: Arc<ApiContext>, claim: &Claim, peer: PeerId, stream: BoxStream) {
+    let (reader, writer) = tokio::io::split(stream);
+    let (frames, queued) = mpsc::channel(FRAMES_QUEUED_MAX);
+    let connection = Arc::new(Connection {
+        context,
+        peer,
+        operator: claim.operator,
+        pages: Semaphore::new(PAGES_MAX),
+        frames,
+        state: Mutex::default(),
+    });
+    let writing = write(writer, queued);
+    let reading = async {
+        read(&connection, reader).await;
+        // The last sender of frames: the writer writes what is queued, and ends.
+        drop(connection);
+    };
+    // Not `join`: when nobody reads our frames any more, nothing is worth answering.
+    tokio::pin!(reading, writing);
+    tokio::select! {
+        () = &mut reading => writing.await,
+        () = &mut writing => {}
+    }
+}
+
+/// Why a stream is read no further.
+enum End {
+    /// The client closed it, vanished, or fell silent: nobody to tell.
+    Gone,
+    /// It broke the protocol; it is told how, and nothing after that.
+    Refused(Refusal),
+    /// The node is about to stop.
+    Leaving,
+}
+
+/// Reads requests and has them answered, until there is a reason to stop; then waits for the answers
+/// under way, all of which are bounded in time.
+async fn read(connection: &Arc<Connection>, reader: ReadHalf<BoxStream>) {
+    let mut requests = Requests::default();
+    let end = take_requests(connection, FrameReader::new(reader, CLIENT_FRAME_SIZE_MAX_BYTES), &mut requests).await;
+    if matches!(end, End::Leaving) {
+        connection.say(FromNode::Push(Push::Leaving)).await;
+    }
+    connection.unsubscribe().await;
+    while requests.under_way.join_next().await.is_some() {}
+    if let End::Refused(refusal) = end {
+        connection.say(connection.answered(0, Err(refusal))).await;
+    }
+}
+
+async fn take_requests(
+    connection: &Arc<Connection>,
+    mut frames: FrameReader<ReadHalf<BoxStream>>,
+    requests: &mut Requests,
+) -> End {
+    loop {
+        let permit = requests.permit().await;
+        let frame = tokio::select! {
+            () = connection.context.stopping.cancelled() => return End::Leaving,
+            frame = timeout(SILENCE_MAX, frames.next::<Ask>()) => frame,
+        };
+        match frame {
+            Ok(Ok(Some(ask))) => requests.begin(connection, ask, permit).await,
+            Ok(Err(error)) => return broken(&error),
+            Ok(Ok(None)) | Err(_) => return End::Gone,
+        }
+    }
+}
+
+fn broken(error: &FrameError) -> End {
+    error.refusal().map_or(End::Gone, End::Refused)
+}
+
+/// The requests of one connection that are being answered.
+struct Requests {
+    permits: Arc<Semaphore>,
+    under_way: JoinSet<()>,
+}
+
+impl Default for Requests {
+    fn default() -> Self {
+        Self { permits: Arc::new(Semaphore::new(REQUESTS_MAX)), under_way: JoinSet::new() }
+    }
+}
+
+impl Requests {
+    async fn permit(&mut self) -> OwnedSemaphorePermit {
+        while self.under_way.try_join_next().is_some() {}
+        Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed")
+    }
+
+    /// Begins to answer. Each answer is polled once here, in the order of arrival: that is what puts the
+    /// numbered commands of a session into the log in the order of their numbers.
+    async fn begin(&mut self, connection: &Arc<Connection>, ask: Ask, permit: OwnedSemaphorePermit) {
+        if answer::in_turn(&ask.request) {
+            return answer_in_turn(connection, ask).await;
+        }
+        let mut answering = answer_beside(Arc::clone(connection), ask, permit);
+        if futures::poll!(&mut answering) == Poll::Pending {
+            self.under_way.spawn(answering);
+        }
+    }
+}
+
+/// Answers before the next request is read.
+async fn answer_in_turn(connection: &Arc<Connection>, ask: Ask) {
+    let id = ask.id;
+    let mut result = answer::answer(connection, ask).await;
+    let feed = result.as_mut().ok().and_then(|given| given.feed.take());
+    connection.say(connection.answered(id, result)).await;
+    // Only now, so that no push overtakes the answer.
+    if let Some(feed) = feed {
+        let running = AbortOnDropHandle::new(tokio::spawn(feed.run()));
+        connection.with_state(|state| state.subscription = Some(running));
+    }
+}
+
+/// Answers while further requests are read. The permits are given back once the answer is queued.
+fn answer_beside(connection: Arc<Connection>, ask: Ask, permit: OwnedSemaphorePermit) -> BoxFuture<'static, ()> {
+    Box::pin(async move {
+        let id = ask.id;
+        let page = if answer::is_page(&ask.request) { connection.pages.acquire().await.ok() } else { None };
+        let result = answer::answer(&connection, ask).await;
+        connection.say(connection.answered(id, result)).await;
+        drop((page, permit));
+    })
+}
+
+/// Writes what is queued, many frames at a time, until the last sender is gone or the client is.
+async fn write(mut writer: WriteHalf<BoxStream>, mut queued: mpsc::Receiver<FromNode>) {
+    let mut frames = Vec::with_capacity(FRAMES_QUEUED_MAX);
+    while queued.recv_many(&mut frames, FRAMES_QUEUED_MAX).await > 0 {
+        let writing = write_all(&mut writer, frames.drain(..));
+        if !matches!(timeout(WRITE_MAX, writing).await, Ok(Ok(()))) {
+            return;
+        }
+    }
+    let _ = timeout(WRITE_MAX, writer.shutdown()).await;
+}
+
+async fn write_all(writer: &mut WriteHalf<BoxStream>, frames: impl Iterator<Item = FromNode>) -> std::io::Result<()> {
+    let mut bytes = Vec::new();
+    for frame in frames {
+        bytes.extend(encode(frame));
+        if bytes.len() >= WRITE_SIZE_BYTES {
+            writer.write_all(&bytes).await?;
+            bytes.clear();
+        }
+    }
+    writer.write_all(&bytes).await?;
+    writer.flush().await
+}
+
+/// The frame's bytes. An answer that is too long for a frame becomes a refusal: one that the client
+/// must take for damage would cost it the whole stream.
+fn encode(frame: FromNode) -> Vec<u8> {
+    let bytes = codec::encode(&frame);
+    match frame {
+        FromNode::Answered(answered) if bytes.len() > CLIENT_FRAME_SIZE_MAX_BYTES => {
+            let refusal = Refusal::new(Code::FrameTooLarge, "The answer is too long for one frame; ask for less.");
+            codec::encode(&FromNode::Answered(Answered { result: Err(refusal), ..answered }))
+        }
+        _ => bytes,
+    }
+}
