@@ -54,3 +54,77 @@ pub trait EntryLog: Send + Sync + fmt::Debug + 'static {
     /// Returns when everything written so far is on the disk and the writer has stopped.
     fn close(&self);
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    //! What every log must keep, whatever it is made of.
+
+    use std::sync::mpsc;
+
+    use super::*;
+
+    pub(in crate::store) fn entry(index: u64) -> StoredEntry {
+        StoredEntry { index, bytes: format!("entry {index}").into_bytes().into() }
+    }
+
+    /// Appends and waits until it is on the disk.
+    pub(in crate::store) fn append(log: &dyn EntryLog, range: Range<u64>) {
+        let (sender, receiver) = mpsc::channel();
+        log.append(range.map(entry).collect(), Box::new(move |result| sender.send(result).unwrap()));
+        receiver.recv().unwrap().unwrap();
+    }
+
+    /// Puts and waits until it is on the disk.
+    pub(in crate::store) fn put(log: &dyn EntryLog, key: &'static str, value: &str) {
+        let (sender, receiver) = mpsc::channel();
+        log.put(key, value.into(), Some(Box::new(move |result| sender.send(result).unwrap())));
+        receiver.recv().unwrap().unwrap();
+    }
+
+    /// Everything in the log, checked for its contents.
+    pub(in crate::store) fn indexes(log: &dyn EntryLog) -> Vec<u64> {
+        let entries = log.read(0..u64::MAX, usize::MAX).unwrap();
+        entries.iter().for_each(|found| assert_eq!(*found, entry(found.index)));
+        let indexes = entries.iter().map(|entry| entry.index).collect::<Vec<_>>();
+        let Extent { first, end } = log.extent();
+        assert_eq!(indexes, (first..end).collect::<Vec<_>>());
+        indexes
+    }
+
+    pub(in crate::store) fn keeps_its_promises(log: &dyn EntryLog) {
+        assert_eq!(log.extent(), Extent { first: 0, end: 0 });
+        assert_eq!(indexes(log), []);
+        append(log, 0..5);
+        assert_eq!(indexes(log), [0, 1, 2, 3, 4]);
+        a_read_keeps_to_its_range_and_size(log);
+
+        log.truncate(3);
+        assert_eq!(indexes(log), [0, 1, 2]);
+        log.append(vec![entry(3)], Box::new(|_| {}));
+        assert_eq!(indexes(log), [0, 1, 2, 3], "an entry can be read before it is on the disk");
+        log.purge(2);
+        assert_eq!(indexes(log), [2, 3]);
+        log.purge(1);
+        assert_eq!(indexes(log), [2, 3], "a purge of what is gone already changes nothing");
+        log.purge(9);
+        assert_eq!(log.extent(), Extent { first: 9, end: 9 }, "a purge may go beyond the end");
+        append(log, 9..11);
+        assert_eq!(indexes(log), [9, 10]);
+
+        assert_eq!(log.get("vote"), Ok(None));
+        put(log, "vote", "one");
+        log.put("vote", b"two".to_vec(), None);
+        assert_eq!(log.get("vote"), Ok(Some(b"two".to_vec())));
+    }
+
+    fn a_read_keeps_to_its_range_and_size(log: &dyn EntryLog) {
+        let read = |range, size| log.read(range, size).unwrap().iter().map(|entry| entry.index).collect::<Vec<_>>();
+        let size = entry(0).bytes.len();
+        assert_eq!(read(1..3, usize::MAX), [1, 2]);
+        assert_eq!(read(4..9, usize::MAX), [4]);
+        assert_eq!(read(7..9, usize::MAX), []);
+        assert_eq!(read(0..5, 2 * size), [0, 1]);
+        assert_eq!(read(0..5, 2 * size + 1), [0, 1]);
+        assert_eq!(read(0..5, 0), [0], "never empty if there is any");
+    }
+}

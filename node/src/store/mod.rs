@@ -6,12 +6,16 @@
 //! replays). Each is a trait with two implementations: [`lmdb`] and an in-memory twin
 //! ([`memory`]) for tests and simulation.
 
+mod file;
 pub mod folder;
 pub mod lmdb;
 pub mod log;
 pub mod memory;
-pub mod record;
+mod record;
 pub mod state;
+
+use std::io;
+use std::path::Path;
 
 /// The disk, or what is on it, cannot be trusted. There is one way to go on from any of these: the
 /// node stops, says so in one sentence, and touches nothing more.
@@ -33,4 +37,17 @@ pub enum StoreError {
     Full { place: String },
     #[error("cannot {action} {place}: {reason}")]
     Io { action: &'static str, place: String, reason: String },
+}
+
+impl StoreError {
+    /// What a failed call to the operating system means.
+    fn io(action: &'static str, path: &Path, error: &io::Error) -> Self {
+        let place = path.display().to_string();
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                Self::Full { place }
+            }
+            _ => Self::Io { action, place, reason: error.to_string() },
+        }
+    }
 }

@@ -70,3 +70,113 @@ pub trait Staged: Send {
     /// For `adopt`'s implementation.
     fn into_any(self: Box<Self>) -> Box<dyn std::any::Any>;
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    //! What every state store must keep, whatever it is made of.
+
+    use super::*;
+
+    pub(in crate::store) const A: Table = Table("a");
+    pub(in crate::store) const B: Table = Table("b");
+    pub(in crate::store) const TABLES: &[Table] = &[A, B];
+
+    pub(in crate::store) fn put(store: &dyn StateStore, table: Table, key: &str, value: &str) {
+        store.write(&mut |rows| rows.put(table, key.as_bytes(), value.as_bytes())).unwrap();
+    }
+
+    pub(in crate::store) fn get(store: &dyn StateStore, table: Table, key: &str) -> Option<String> {
+        text(store.read().unwrap().get(table, key.as_bytes()).unwrap()?)
+    }
+
+    fn text(bytes: Vec<u8>) -> Option<String> {
+        Some(String::from_utf8(bytes).unwrap())
+    }
+
+    fn keys(rows: &dyn Read, from: &str, to: Option<&str>) -> String {
+        let mut keys = String::new();
+        let mut each = |key: &[u8], _: &[u8]| {
+            keys.push_str(std::str::from_utf8(key).unwrap());
+            true
+        };
+        rows.scan(A, from.as_bytes(), to.map(str::as_bytes), &mut each).unwrap();
+        keys
+    }
+
+    fn last(rows: &dyn Read, from: &str, to: &str) -> Option<String> {
+        text(rows.last(A, from.as_bytes(), to.as_bytes()).unwrap()?.0)
+    }
+
+    pub(in crate::store) fn keeps_its_promises(store: &dyn StateStore) {
+        for key in ["b", "d", "c", "e"] {
+            put(store, A, key, key);
+        }
+        put(store, B, "x", "of the other table");
+        rows_come_in_order(&*store.read().unwrap());
+        a_write_sees_itself_and_all_or_nothing_of_it_stays(store);
+        a_reader_sees_one_moment(store);
+        a_staged_store_takes_the_place_of_the_old(store);
+        store.sync().unwrap();
+        assert!(store.size_bytes() > 0);
+    }
+
+    fn rows_come_in_order(rows: &dyn Read) {
+        assert_eq!(keys(rows, "", None), "bcde");
+        assert_eq!(keys(rows, "c", Some("e")), "cd");
+        assert_eq!(keys(rows, "c", Some("c")), "");
+        assert_eq!(keys(rows, "d", Some("c")), "");
+        assert_eq!(last(rows, "b", "dd").as_deref(), Some("d"));
+        assert_eq!(last(rows, "c", "c").as_deref(), Some("c"));
+        assert_eq!(last(rows, "f", "z"), None);
+        assert_eq!(last(rows, "z", "a"), None);
+        let mut count = 0;
+        let mut each = |_: &[u8], _: &[u8]| {
+            count += 1;
+            count < 2
+        };
+        rows.scan(A, b"", None, &mut each).unwrap();
+        assert_eq!(count, 2, "a scan stops when it is told to");
+    }
+
+    fn a_write_sees_itself_and_all_or_nothing_of_it_stays(store: &dyn StateStore) {
+        let refused = StoreError::InUse("refused".to_owned());
+        let result = store.write(&mut |rows| {
+            rows.put(A, b"f", b"f")?;
+            assert!(rows.delete(A, b"b")?);
+            assert!(!rows.delete(A, b"b")?);
+            assert_eq!(rows.get(A, b"f")?, Some(b"f".to_vec()));
+            assert_eq!(keys(rows, "", None), "cdef");
+            assert_eq!(last(rows, "a", "z").as_deref(), Some("f"));
+            Err(refused.clone())
+        });
+        assert_eq!(result, Err(refused));
+        assert_eq!(keys(&*store.read().unwrap(), "", None), "bcde");
+    }
+
+    fn a_reader_sees_one_moment(store: &dyn StateStore) {
+        let before = store.read().unwrap();
+        put(store, A, "f", "f");
+        assert_eq!(keys(&*before, "", None), "bcde");
+        assert_eq!(keys(&*store.read().unwrap(), "", None), "bcdef");
+    }
+
+    fn a_staged_store_takes_the_place_of_the_old(store: &dyn StateStore) {
+        let row = |key: &str| (A, (key.as_bytes().to_vec(), b"new".to_vec()));
+        let mut dropped = store.stage().unwrap();
+        dropped.fill(&mut [row("dropped")].into_iter()).unwrap();
+        drop(dropped);
+
+        let before = store.read().unwrap();
+        let mut staged = store.stage().unwrap();
+        staged.fill(&mut [row("m"), row("n")].into_iter()).unwrap();
+        staged.fill(&mut [row("o"), row("a")].into_iter()).unwrap();
+        assert_eq!(keys(&*store.read().unwrap(), "", None), "bcdef");
+        store.adopt(staged).unwrap();
+        assert_eq!(keys(&*store.read().unwrap(), "", None), "amno");
+        assert_eq!(get(store, B, "x"), None);
+        assert_eq!(keys(&*before, "", None), "bcdef", "who began to read before goes on seeing the old one");
+        drop(before);
+        put(store, A, "p", "p");
+        assert_eq!(keys(&*store.read().unwrap(), "", None), "amnop");
+    }
+}

@@ -1,0 +1,130 @@
+//! Opening an LMDB environment, and what its errors mean for a node.
+
+use std::path::Path;
+
+use heed::types::Bytes;
+use heed::{CommitOrAbort, Database, EnvFlags, EnvOpenOptions, MdbError, WithoutTls};
+
+use crate::store::{StoreError, file};
+
+pub(super) type Env = heed::Env<WithoutTls>;
+
+/// A table of bytes.
+pub(super) type Db = Database<'static, Bytes, Bytes>;
+
+/// What a commit leaves to the operating system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sync {
+    /// Nothing: it is on the disk when it returns.
+    Full,
+    /// The meta page: a power cut may take back the last transaction.
+    AllButMeta,
+}
+
+/// Readers at one time, snapshots being sent included; beyond it a read fails.
+const READERS_MAX: u32 = 1024;
+
+/// If this much of the address space is not to be had, less may be.
+const MAP_SIZE_MIN_BYTES: usize = 1 << 30;
+
+/// Opens the environment in `dir`, making it if there is none, with room for `tables` tables and, in virtual
+/// memory, `map_size_bytes`.
+pub(super) fn open(dir: &Path, sync: Sync, map_size_bytes: usize, tables: u32) -> Result<Env, StoreError> {
+    file::make_dir(dir)?;
+    let env = open_largest(dir, sync, map_size_bytes, tables)?;
+    check_flags(&env, sync, dir)?;
+    check_size(&env, dir)?;
+    // A process that died while it read has left its slot in the lock file.
+    env.clear_stale_readers().map_err(|error| failed("check the readers of", dir, error))?;
+    Ok(env)
+}
+
+fn open_largest(dir: &Path, sync: Sync, map_size_bytes: usize, tables: u32) -> Result<Env, StoreError> {
+    let mut size_bytes = map_size_bytes;
+    loop {
+        match open_mapped(dir, sync, size_bytes, tables) {
+            Err(heed::Error::Io(error)) if out_of_memory(&error) && size_bytes / 4 >= MAP_SIZE_MIN_BYTES => {
+                size_bytes /= 4;
+            }
+            result => return result.map_err(|error| failed("open", dir, error)),
+        }
+    }
+}
+
+fn out_of_memory(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::OutOfMemory
+}
+
+// Mapping a file is unsafe because whoever changes the file behind LMDB's back changes memory. The data
+// folder is locked against other nodes, private to its user, and nothing else of ours touches these files.
+// The one flag set, NOMETASYNC, endangers no more than the last transaction.
+#[allow(unsafe_code)]
+fn open_mapped(dir: &Path, sync: Sync, map_size_bytes: usize, tables: u32) -> heed::Result<Env> {
+    let mut options = EnvOpenOptions::new().read_txn_without_tls();
+    options.map_size(map_size_bytes).max_dbs(tables).max_readers(READERS_MAX);
+    unsafe {
+        if sync == Sync::AllButMeta {
+            options.flags(EnvFlags::NO_META_SYNC);
+        }
+        options.open(dir)
+    }
+}
+
+/// heed returns an environment that is open already as it is, whatever the options: better to look.
+fn check_flags(env: &Env, sync: Sync, dir: &Path) -> Result<(), StoreError> {
+    let flags = env.get_flags().map_err(|error| failed("open", dir, error))?;
+    let has = |flag: EnvFlags| flags & flag.bits() != 0;
+    assert!(!has(EnvFlags::NO_SYNC) && !has(EnvFlags::WRITE_MAP), "a power cut must not corrupt the store");
+    assert_eq!(has(EnvFlags::NO_META_SYNC), sync == Sync::AllButMeta, "what is synced is what was asked for");
+    Ok(())
+}
+
+/// A file that lost its end would not fail a read but kill the process: the map reaches beyond it.
+fn check_size(env: &Env, dir: &Path) -> Result<(), StoreError> {
+    let expected = (env.info().last_page_number as u64 + 1) * u64::from(env.unnamed_database_stat().page_size);
+    let actual = env.real_disk_size().map_err(|error| failed("open", dir, error))?;
+    if actual < expected {
+        let what = format!("the database (it has {actual} bytes of {expected})");
+        return Err(StoreError::Damaged { place: dir.display().to_string(), what });
+    }
+    Ok(())
+}
+
+/// Opens the tables, making those that are missing.
+pub(super) fn tables<'a>(
+    env: &Env,
+    dir: &Path,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Result<Vec<Db>, StoreError> {
+    let open = || -> heed::Result<Vec<Db>> { names.into_iter().map(|name| table(env, name)).collect() };
+    open().map_err(|error| failed("open the tables of", dir, error))
+}
+
+fn table(env: &Env, name: &str) -> heed::Result<Db> {
+    let created = env.create_databases_and_commit(env.write_txn()?, |opener, txn| {
+        let table = opener.create_database::<Bytes, Bytes>(txn, Some(name))?;
+        Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit(table))
+    })?;
+    Ok(created.unwrap_commit())
+}
+
+/// What an error of LMDB means.
+pub(super) fn failed(action: &'static str, place: &Path, error: heed::Error) -> StoreError {
+    let damaged = || StoreError::Damaged { place: place.display().to_string(), what: "the database".to_owned() };
+    match error {
+        heed::Error::Io(error) => StoreError::io(action, place, &error),
+        heed::Error::Mdb(MdbError::MapFull) => StoreError::Full { place: place.display().to_string() },
+        heed::Error::Mdb(
+            MdbError::Corrupted
+            | MdbError::PageNotFound
+            | MdbError::Invalid
+            | MdbError::Incompatible
+            | MdbError::VersionMismatch
+            | MdbError::CursorFull
+            | MdbError::PageFull
+            | MdbError::Problem,
+        ) => damaged(),
+        heed::Error::EnvAlreadyOpened => StoreError::InUse(place.display().to_string()),
+        error => StoreError::Io { action, place: place.display().to_string(), reason: error.to_string() },
+    }
+}

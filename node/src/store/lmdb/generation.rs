@@ -1,0 +1,241 @@
+//! One environment of tables: reading it, writing it, and removing it from the disk once nobody needs it.
+
+use std::fmt;
+use std::fs;
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use heed::{RoTxn, RwTxn, WithoutTls};
+
+use super::env::{self, Db, Env};
+use crate::store::state::{Read, Row, Table, Write};
+use crate::store::{StoreError, record};
+
+/// Virtual memory; the file grows as it is needed.
+const MAP_SIZE_BYTES: usize = 256 << 30;
+
+/// An environment with the application's tables.
+pub(super) struct Generation {
+    pub(super) number: u64,
+    pub(super) dir: PathBuf,
+    env: Env,
+    tables: Vec<(Table, Db)>,
+    /// Whether the folder stays when this is dropped.
+    kept: AtomicBool,
+}
+
+impl Generation {
+    /// Opens the generation of this number, making it if there is none. Its folder goes when it is dropped,
+    /// unless it is to be [kept](Self::keep).
+    pub(super) fn open(root: &Path, number: u64, tables: &'static [Table]) -> Result<Self, StoreError> {
+        let dir = root.join(number.to_string());
+        let count = u32::try_from(tables.len()).expect("an application has few tables");
+        let env = env::open(&dir, env::Sync::AllButMeta, MAP_SIZE_BYTES, count)?;
+        let opened = env::tables(&env, &dir, tables.iter().map(|table| table.0))?;
+        let tables = tables.iter().copied().zip(opened).collect();
+        Ok(Self { number, dir, env, tables, kept: AtomicBool::new(false) })
+    }
+
+    pub(super) fn keep(&self) {
+        self.kept.store(true, Ordering::Release);
+    }
+
+    pub(super) fn discard(&self) {
+        self.kept.store(false, Ordering::Release);
+    }
+
+    pub(super) fn is_empty(&self) -> Result<bool, StoreError> {
+        let txn = self.env.read_txn().map_err(|error| self.failed("read", error))?;
+        for (_, db) in &self.tables {
+            if !db.is_empty(&txn).map_err(|error| self.failed("read", error))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        self.env.force_sync().map_err(|error| self.failed("sync", error))
+    }
+
+    pub(super) fn size_bytes(&self) -> u64 {
+        self.env.real_disk_size().unwrap_or(0)
+    }
+
+    fn db(&self, table: Table) -> Result<Db, StoreError> {
+        let found = self.tables.iter().find(|(name, _)| *name == table).map(|(_, db)| *db);
+        found.ok_or_else(|| StoreError::Io {
+            action: "find",
+            place: table.0.to_owned(),
+            reason: "no such table was declared".to_owned(),
+        })
+    }
+
+    fn failed(&self, action: &'static str, error: heed::Error) -> StoreError {
+        env::failed(action, &self.dir, error)
+    }
+
+    fn open_value<'a>(&self, table: Table, key: &[u8], frame: &'a [u8]) -> Result<&'a [u8], StoreError> {
+        let place = || self.dir.display().to_string();
+        record::open(key, frame, &place(), || format!("a row of the table {}", table.0))
+    }
+
+    fn get(&self, txn: &RoTxn<'_, WithoutTls>, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let frame = self.db(table)?.get(txn, key).map_err(|error| self.failed("read", error))?;
+        frame.map(|frame| self.open_value(table, key, frame).map(<[u8]>::to_vec)).transpose()
+    }
+
+    fn scan(
+        &self,
+        txn: &RoTxn<'_, WithoutTls>,
+        table: Table,
+        from: &[u8],
+        to: Option<&[u8]>,
+        each: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), StoreError> {
+        let range = (start(from), to.map_or(Bound::Unbounded, Bound::Excluded));
+        if to.is_some_and(|to| to <= from) {
+            return Ok(());
+        }
+        for row in self.db(table)?.range(txn, &range).map_err(|error| self.failed("read", error))? {
+            let (key, frame) = row.map_err(|error| self.failed("read", error))?;
+            if !each(key, self.open_value(table, key, frame)?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn last(
+        &self,
+        txn: &RoTxn<'_, WithoutTls>,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+    ) -> Result<Option<Row>, StoreError> {
+        if to.is_empty() || to < from {
+            return Ok(None);
+        }
+        let found = self.db(table)?.get_lower_than_or_equal_to(txn, to).map_err(|error| self.failed("read", error))?;
+        let Some((key, frame)) = found.filter(|(key, _)| *key >= from) else { return Ok(None) };
+        Ok(Some((key.to_vec(), self.open_value(table, key, frame)?.to_vec())))
+    }
+}
+
+/// LMDB takes no empty key, not even to begin at.
+fn start(from: &[u8]) -> Bound<&[u8]> {
+    if from.is_empty() { Bound::Unbounded } else { Bound::Included(from) }
+}
+
+impl Drop for Generation {
+    fn drop(&mut self) {
+        // The environment is unmapped a moment after its folder is gone, which Unix allows. Where the
+        // removal fails, the next start tries again.
+        if !*self.kept.get_mut()
+            && let Err(error) = fs::remove_dir_all(&self.dir)
+        {
+            tracing::debug!(dir = %self.dir.display(), %error, "cannot remove an old generation now");
+        }
+    }
+}
+
+impl fmt::Debug for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Generation").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
+
+/// A read, which keeps its generation alive.
+pub(super) struct LmdbRead {
+    txn: RoTxn<'static, WithoutTls>,
+    generation: Arc<Generation>,
+}
+
+impl LmdbRead {
+    pub(super) fn begin(generation: Arc<Generation>) -> Result<Self, StoreError> {
+        let txn = generation.env.clone().static_read_txn().map_err(|error| generation.failed("read", error))?;
+        Ok(Self { txn, generation })
+    }
+}
+
+impl Read for LmdbRead {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.generation.get(&self.txn, table, key)
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: Option<&[u8]>,
+        each: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), StoreError> {
+        self.generation.scan(&self.txn, table, from, to, each)
+    }
+
+    fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<Row>, StoreError> {
+        self.generation.last(&self.txn, table, from, to)
+    }
+}
+
+/// The one write. Dropped without a commit, it is as if it had never been.
+pub(super) struct LmdbWrite<'a> {
+    txn: RwTxn<'a>,
+    generation: &'a Generation,
+}
+
+impl<'a> LmdbWrite<'a> {
+    pub(super) fn begin(generation: &'a Generation) -> Result<Self, StoreError> {
+        let txn = generation.env.write_txn().map_err(|error| generation.failed("write", error))?;
+        Ok(Self { txn, generation })
+    }
+
+    pub(super) fn commit(self) -> Result<(), StoreError> {
+        self.txn.commit().map_err(|error| self.generation.failed("write", error))
+    }
+}
+
+impl Read for LmdbWrite<'_> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.generation.get(&self.txn, table, key)
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: Option<&[u8]>,
+        each: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), StoreError> {
+        self.generation.scan(&self.txn, table, from, to, each)
+    }
+
+    fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<Row>, StoreError> {
+        self.generation.last(&self.txn, table, from, to)
+    }
+}
+
+impl Write for LmdbWrite<'_> {
+    fn put(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        let frame = record::seal(key, value);
+        let put = self.generation.db(table)?.put(&mut self.txn, key, &frame);
+        put.map_err(|error| self.generation.failed("write", error))
+    }
+
+    fn delete(&mut self, table: Table, key: &[u8]) -> Result<bool, StoreError> {
+        let deleted = self.generation.db(table)?.delete(&mut self.txn, key);
+        deleted.map_err(|error| self.generation.failed("write", error))
+    }
+}
+
+#[cfg(test)]
+impl Generation {
+    /// Puts a frame as it is, as a bad disk might.
+    pub(super) fn put_raw(&self, table: Table, key: &[u8], frame: &[u8]) {
+        let mut txn = self.env.write_txn().unwrap();
+        self.db(table).unwrap().put(&mut txn, key, frame).unwrap();
+        txn.commit().unwrap();
+    }
+}

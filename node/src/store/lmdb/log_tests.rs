@@ -1,0 +1,199 @@
+use std::sync::mpsc;
+
+use super::*;
+use crate::store::log::tests::{append, entry, indexes, keeps_its_promises, put};
+use crate::store::record;
+
+fn open(dir: &tempfile::TempDir) -> Arc<LmdbLog> {
+    LmdbLog::open(dir.path()).unwrap()
+}
+
+/// Changes the tables behind the log's back, as a bad disk would.
+fn tamper(dir: &tempfile::TempDir, work: impl FnOnce(&heed::Env<heed::WithoutTls>, super::super::env::Db)) {
+    tamper_table(dir, "entries", work);
+}
+
+fn tamper_table(
+    dir: &tempfile::TempDir,
+    table: &str,
+    work: impl FnOnce(&heed::Env<heed::WithoutTls>, super::super::env::Db),
+) {
+    let env = super::super::env::open(dir.path(), super::super::env::Sync::Full, 64 << 30, 4).unwrap();
+    let db = super::super::env::tables(&env, dir.path(), [table]).unwrap()[0];
+    work(&env, db);
+}
+
+fn flip(env: &heed::Env<heed::WithoutTls>, db: super::super::env::Db, key: &[u8]) {
+    let mut txn = env.write_txn().unwrap();
+    let mut frame = db.get(&txn, key).unwrap().unwrap().to_vec();
+    let last = frame.len() - 1;
+    frame[last] ^= 1;
+    db.put(&mut txn, key, &frame).unwrap();
+    txn.commit().unwrap();
+}
+
+fn is_damaged<T>(result: Result<T, StoreError>, what: &str) -> bool {
+    matches!(result, Err(StoreError::Damaged { what: found, .. }) if found.contains(what))
+}
+
+#[test]
+fn it_keeps_the_promises_of_a_log() {
+    let dir = tempfile::tempdir().unwrap();
+    keeps_its_promises(&*open(&dir));
+}
+
+#[test]
+fn everything_is_there_after_it_was_opened_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(&dir);
+    append(&*log, 0..20);
+    log.purge(5);
+    log.truncate(10);
+    log.put("committed", b"lazily".to_vec(), None);
+    put(&*log, "vote", "mine");
+    drop(log);
+    let log = open(&dir);
+    assert_eq!(indexes(&*log), [5, 6, 7, 8, 9]);
+    assert_eq!(log.get("vote"), Ok(Some(b"mine".to_vec())));
+    assert_eq!(log.get("committed"), Ok(Some(b"lazily".to_vec())));
+    append(&*log, 10..12);
+    assert_eq!(log.read(8..11, usize::MAX).unwrap(), [entry(8), entry(9), entry(10)]);
+    assert_eq!(log.read(8..12, 3 * entry(8).bytes.len()).unwrap().len(), 2);
+}
+
+#[test]
+fn what_is_queued_together_shares_a_transaction_and_is_answered_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(&dir);
+    let transactions = || log.tables.env.info().last_txn_id;
+    let before = transactions();
+    let (sender, receiver) = mpsc::channel();
+    // While somebody else writes, the writer has to wait, and the queue fills.
+    let other = log.tables.env.write_txn().unwrap();
+    for index in 0..100 {
+        let sender = sender.clone();
+        log.append(vec![entry(index)], Box::new(move |result| sender.send((index, result)).unwrap()));
+    }
+    drop(other);
+    for index in 0..100 {
+        assert_eq!(receiver.recv().unwrap(), (index, Ok(())));
+    }
+    // One for what was taken before the queue filled, one for the rest.
+    assert!(transactions() - before <= 2, "{} transactions", transactions() - before);
+}
+
+#[test]
+fn a_callback_comes_only_when_it_is_on_the_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(&dir);
+    let (sender, receiver) = mpsc::channel();
+    let other = log.tables.env.write_txn().unwrap();
+    log.append(vec![entry(0)], Box::new(move |result| sender.send(result).unwrap()));
+    assert_eq!(indexes(&*log), [0]);
+    assert_eq!(receiver.try_recv(), Err(mpsc::TryRecvError::Empty));
+    drop(other);
+    assert_eq!(receiver.recv().unwrap(), Ok(()));
+    let txn = log.tables.read_txn().unwrap();
+    assert_eq!(log.tables.entries_from(&txn, 0).unwrap().count(), 1);
+}
+
+#[test]
+fn after_an_error_everything_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(&dir);
+    append(&*log, 0..2);
+    // An entry that is there already makes APPEND fail, as any other error of the disk would.
+    let mut txn = log.tables.env.write_txn().unwrap();
+    log.tables.commit_foreign(&mut txn, 7);
+    txn.commit().unwrap();
+    let (sender, receiver) = mpsc::channel();
+    let send = |sender: &mpsc::Sender<_>| {
+        let sender = sender.clone();
+        Box::new(move |result: Result<(), StoreError>| sender.send(result).unwrap())
+    };
+    log.append(vec![entry(2)], send(&sender));
+    assert!(receiver.recv().unwrap().is_err());
+    log.put("vote", b"mine".to_vec(), Some(send(&sender)));
+    assert!(receiver.recv().unwrap().is_err());
+    log.close();
+    log.put("vote", b"mine".to_vec(), Some(send(&sender)));
+    assert!(receiver.recv().unwrap().is_err());
+}
+
+#[test]
+fn a_big_purge_takes_many_transactions_and_survives_their_interruption() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(&dir);
+    append(&*log, 0..12_000);
+    let before = log.tables.env.info().last_txn_id;
+    log.purge(11_990);
+    log.close();
+    assert!(log.tables.env.info().last_txn_id - before >= 1);
+    drop(log);
+    let log = open(&dir);
+    assert_eq!(indexes(&*log), (11_990..12_000).collect::<Vec<_>>());
+    // Opened again, it goes on removing by itself; only then can the entry table be as small as the log.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while log.tables.check_count() != 10 {
+        assert!(std::time::Instant::now() < deadline, "{} entries are left", log.tables.check_count());
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn a_flipped_bit_in_an_entry_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    append(&*open(&dir), 0..9);
+    tamper(&dir, |env, db| flip(env, db, &4u64.to_be_bytes()));
+    let log = open(&dir);
+    assert!(is_damaged(log.read(0..9, usize::MAX), "log entry 4"));
+    assert_eq!(log.read(0..4, usize::MAX).unwrap().len(), 4);
+    drop(log);
+    tamper(&dir, |env, db| flip(env, db, &8u64.to_be_bytes()));
+    assert!(is_damaged(LmdbLog::open(dir.path()), "log entry 8"), "the ends are checked on opening");
+}
+
+#[test]
+fn a_flipped_bit_in_a_record_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    put(&*open(&dir), "vote", "mine");
+    tamper_table(&dir, "records", |env, db| flip(env, db, b"vote"));
+    assert!(is_damaged(LmdbLog::open(dir.path()), "vote"));
+}
+
+#[test]
+fn a_missing_entry_is_damage_and_not_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    append(&*open(&dir), 0..9);
+    let log = open(&dir);
+    let mut txn = log.tables.env.write_txn().unwrap();
+    log.tables.remove_foreign(&mut txn, 4);
+    txn.commit().unwrap();
+    assert!(is_damaged(log.read(0..9, usize::MAX), "log entry 4"));
+    drop(log);
+    assert!(is_damaged(LmdbLog::open(dir.path()), "8 entries from 0 to 8"));
+}
+
+#[test]
+fn a_newer_record_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    put(&*open(&dir), "vote", "mine");
+    tamper_table(&dir, "records", |env, db| {
+        let mut txn = env.write_txn().unwrap();
+        db.put(&mut txn, b"vote", &record::tests::seal_newer(b"vote", b"mine")).unwrap();
+        txn.commit().unwrap();
+    });
+    assert!(matches!(LmdbLog::open(dir.path()), Err(StoreError::Newer { found: 2, known: 1, .. })));
+}
+
+#[test]
+fn a_file_that_is_cut_or_no_database_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    append(&*open(&dir), 0..9);
+    let data = dir.path().join("data.mdb");
+    let size = std::fs::metadata(&data).unwrap().len();
+    std::fs::File::options().write(true).open(&data).unwrap().set_len(size / 2).unwrap();
+    assert!(is_damaged(LmdbLog::open(dir.path()), "the database"));
+    std::fs::write(&data, vec![7; 100_000]).unwrap();
+    assert!(is_damaged(LmdbLog::open(dir.path()), "the database"));
+}

@@ -1,0 +1,17 @@
+//! The stores on LMDB.
+//!
+//! Neither ever uses NOSYNC, which lets a power cut corrupt the file, nor WRITEMAP, which lets any stray
+//! pointer do so. [`LmdbLog`] syncs everything; [`LmdbState`] leaves out the sync of the meta page, so that a
+//! power cut may take back the last transaction but never more.
+
+mod env;
+mod generation;
+mod log;
+mod reader;
+mod state;
+mod tail;
+mod transaction;
+mod writer;
+
+pub use log::LmdbLog;
+pub use state::LmdbState;

@@ -1,0 +1,179 @@
+//! The application's tables, in generations.
+//!
+//! ```text
+//! state/current   which generation is the store; replaced atomically
+//! state/7/        an LMDB environment
+//! state/8/        a snapshot that is arriving, or was when the power went
+//! ```
+//! A snapshot is received in a generation of its own and adopted by one small write. Readers of the old
+//! one keep it alive; its folder goes when the last is done.
+
+use std::any::Any;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use super::generation::{Generation, LmdbRead, LmdbWrite};
+use crate::store::state::{Read, Row, Staged, StateStore, Table, Write};
+use crate::store::{StoreError, file};
+
+const CURRENT: &str = "current";
+
+/// The application's tables.
+#[derive(Debug)]
+pub struct LmdbState {
+    root: PathBuf,
+    tables: &'static [Table],
+    current: RwLock<Arc<Generation>>,
+    /// Held by whoever writes. Set by the first error, for good: after a failed sync nobody knows what the
+    /// disk holds.
+    failed: Mutex<Option<StoreError>>,
+}
+
+impl LmdbState {
+    /// Opens the store in this folder, making it if there is none.
+    pub fn open(dir: &Path, tables: &'static [Table]) -> Result<Arc<Self>, StoreError> {
+        file::make_dir(dir)?;
+        let number = match read_current(dir)? {
+            Some(number) => number,
+            None => begin(dir, tables)?,
+        };
+        let current = Generation::open(dir, number, tables)?;
+        current.keep();
+        remove_others(dir, number)?;
+        Ok(Arc::new(Self {
+            root: dir.to_owned(),
+            tables,
+            current: RwLock::new(Arc::new(current)),
+            failed: Mutex::new(None),
+        }))
+    }
+
+    fn current(&self) -> Arc<Generation> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Becomes the one who writes, if nothing has ever failed.
+    fn lock(&self) -> Result<MutexGuard<'_, Option<StoreError>>, StoreError> {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*failed {
+            Some(error) => Err(error.clone()),
+            None => Ok(failed),
+        }
+    }
+}
+
+impl StateStore for LmdbState {
+    fn read(&self) -> Result<Box<dyn Read + Send>, StoreError> {
+        Ok(Box::new(LmdbRead::begin(self.current())?))
+    }
+
+    fn write(&self, work: &mut dyn FnMut(&mut dyn Write) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let mut failed = self.lock()?;
+        let generation = self.current();
+        let mut writing = LmdbWrite::begin(&generation)?;
+        work(&mut writing)?;
+        writing.commit().inspect_err(|error| *failed = Some(error.clone()))
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        let mut failed = self.lock()?;
+        self.current().sync().inspect_err(|error| *failed = Some(error.clone()))
+    }
+
+    fn stage(&self) -> Result<Box<dyn Staged>, StoreError> {
+        let number = self.current().number + 1;
+        let dir = self.root.join(number.to_string());
+        if dir.exists() {
+            fs::remove_dir_all(&dir).map_err(|error| StoreError::io("clear", &dir, &error))?;
+        }
+        Ok(Box::new(LmdbStaged(Generation::open(&self.root, number, self.tables)?)))
+    }
+
+    fn adopt(&self, staged: Box<dyn Staged>) -> Result<(), StoreError> {
+        let staged =
+            staged.into_any().downcast::<LmdbStaged>().expect("only what `stage` of this kind of store returned");
+        let generation = staged.0;
+        let mut failed = self.lock()?;
+        let adopt = || {
+            generation.sync()?;
+            file::sync_dir(&generation.dir)?;
+            file::sync_dir(&self.root)?;
+            // From here on it is the new one, power cut or not.
+            file::write(&self.root.join(CURRENT), CURRENT, &generation.number.to_be_bytes())
+        };
+        adopt().inspect_err(|error| *failed = Some(error.clone()))?;
+        generation.keep();
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        current.discard();
+        *current = Arc::new(generation);
+        Ok(())
+    }
+
+    fn size_bytes(&self) -> u64 {
+        self.current().size_bytes()
+    }
+}
+
+/// A generation that nobody sees yet.
+struct LmdbStaged(Generation);
+
+impl Staged for LmdbStaged {
+    fn fill(&mut self, rows: &mut dyn Iterator<Item = (Table, Row)>) -> Result<(), StoreError> {
+        let mut writing = LmdbWrite::begin(&self.0)?;
+        for (table, (key, value)) in rows {
+            writing.put(table, &key, &value)?;
+        }
+        writing.commit()
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
+
+fn read_current(dir: &Path) -> Result<Option<u64>, StoreError> {
+    let path = dir.join(CURRENT);
+    let Some(bytes) = file::read(&path, CURRENT)? else { return Ok(None) };
+    let bytes = bytes.try_into().map_err(|_| damaged(&path, "the number of the generation"))?;
+    let number = u64::from_be_bytes(bytes);
+    if !dir.join(number.to_string()).join("data.mdb").exists() {
+        return Err(damaged(dir, &format!("generation {number}, which should be the current one,")));
+    }
+    Ok(Some(number))
+}
+
+/// Makes the first generation. One that is there already is an attempt that was cut short, if it is empty.
+fn begin(dir: &Path, tables: &'static [Table]) -> Result<u64, StoreError> {
+    let names = fs::read_dir(dir).map_err(|error| StoreError::io("read", dir, &error))?;
+    if names.flatten().any(|entry| entry.file_name() != "1" && entry.path().is_dir()) {
+        return Err(damaged(dir, "the record of which generation is the current one"));
+    }
+    let first = Generation::open(dir, 1, tables)?;
+    first.keep();
+    if !first.is_empty()? {
+        return Err(damaged(dir, "the record of which generation is the current one"));
+    }
+    first.sync()?;
+    file::write(&dir.join(CURRENT), CURRENT, &1u64.to_be_bytes())?;
+    Ok(1)
+}
+
+/// Removes what an earlier process received or replaced and did not get to remove.
+fn remove_others(dir: &Path, current: u64) -> Result<(), StoreError> {
+    let names = fs::read_dir(dir).map_err(|error| StoreError::io("read", dir, &error))?;
+    for path in names.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()) {
+        if path.file_name().is_some_and(|name| *name != *current.to_string()) {
+            fs::remove_dir_all(&path).map_err(|error| StoreError::io("remove", &path, &error))?;
+        }
+    }
+    Ok(())
+}
+
+fn damaged(place: &Path, what: &str) -> StoreError {
+    StoreError::Damaged { place: place.display().to_string(), what: what.to_owned() }
+}
+
+#[cfg(test)]
+#[path = "state_tests.rs"]
+mod tests;

@@ -1,0 +1,229 @@
+//! The log's tables, and the changes that one transaction makes to them.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use heed::{PutFlags, RoTxn, RwTxn};
+
+use super::env::{self, Db, Env};
+use crate::store::log::{Extent, OnDisk, StoredEntry};
+use crate::store::{StoreError, record};
+
+/// Virtual memory; the file grows as it is needed.
+const MAP_SIZE_BYTES: usize = 64 << 30;
+
+/// Purged entries removed in one transaction, so that a purge never holds up an append for long.
+const REMOVED_MAX: u64 = 5_000;
+
+/// What the file is grown to when it is made: a sync that makes a file longer costs the file system a
+/// journal commit of its own, and later the pages of purged entries are used again.
+const GROWN_SIZE_BYTES: usize = 16 << 20;
+
+/// Our own record of the log's first index. Entries before it are purged, whether removed yet or not.
+const FIRST: &str = "log.first";
+
+/// A write, in the order of the calls.
+pub(super) enum Change {
+    Append { entries: Vec<StoredEntry>, epoch: u64 },
+    Truncate { from: u64 },
+    Purge { before: u64 },
+    Put { key: &'static str, value: Vec<u8> },
+}
+
+/// A change, and who waits for it.
+pub(super) struct Op {
+    pub(super) change: Change,
+    pub(super) on_disk: Option<OnDisk>,
+}
+
+/// The log's environment.
+#[derive(Debug)]
+pub(super) struct Tables {
+    pub(super) dir: PathBuf,
+    pub(super) env: Env,
+    entries: Db,
+    records: Db,
+}
+
+/// What a log held when it was opened.
+pub(super) struct Found {
+    pub(super) extent: Extent,
+    pub(super) records: BTreeMap<String, Vec<u8>>,
+}
+
+impl Tables {
+    pub(super) fn open(dir: &Path) -> Result<Arc<Self>, StoreError> {
+        let env = env::open(dir, env::Sync::Full, MAP_SIZE_BYTES, 4)?;
+        let tables = env::tables(&env, dir, ["entries", "records"])?;
+        let tables = Self { dir: dir.to_owned(), env, entries: tables[0], records: tables[1] };
+        tables.grow()?;
+        Ok(Arc::new(tables))
+    }
+
+    /// Grows the file of a new log.
+    fn grow(&self) -> Result<(), StoreError> {
+        if self.env.real_disk_size().map_err(|error| self.failed("open", error))? >= GROWN_SIZE_BYTES as u64 {
+            return Ok(());
+        }
+        let grow = || -> heed::Result<()> {
+            let mut txn = self.env.write_txn()?;
+            self.records.put(&mut txn, b"grow", &vec![0; GROWN_SIZE_BYTES])?;
+            txn.commit()?;
+            let mut txn = self.env.write_txn()?;
+            self.records.delete(&mut txn, b"grow")?;
+            txn.commit()
+        };
+        grow().map_err(|error| self.failed("write", error))
+    }
+
+    /// Reads every small record, the first entry and the last, and looks for holes.
+    pub(super) fn check(&self) -> Result<Found, StoreError> {
+        let txn = self.read_txn()?;
+        let mut records = self.read_records(&txn)?;
+        let first = records.remove(FIRST).map_or(Ok(0), |bytes| self.parse_index(&bytes))?;
+        let ends = [self.entries.first(&txn), self.entries.last(&txn)];
+        let [Some(lowest), Some(last)] = self.parse_ends(ends)? else {
+            return Ok(Found { extent: Extent { first, end: first }, records });
+        };
+        let extent = Extent { first: first.max(lowest), end: first.max(last + 1) };
+        // Below the first there may be holes: purged entries that were not removed yet.
+        let count = self.entries.len(&txn).map_err(|error| self.failed("read", error))?;
+        if lowest >= first && count != extent.end - extent.first {
+            return Err(self.damaged(format!("the log (it has {count} entries from {lowest} to {last})")));
+        }
+        Ok(Found { extent, records })
+    }
+
+    fn read_records(&self, txn: &RoTxn<'_, heed::WithoutTls>) -> Result<BTreeMap<String, Vec<u8>>, StoreError> {
+        let mut records = BTreeMap::new();
+        for row in self.records.iter(txn).map_err(|error| self.failed("read", error))? {
+            let (key, frame) = row.map_err(|error| self.failed("read", error))?;
+            let name = String::from_utf8_lossy(key).into_owned();
+            let value = record::open(key, frame, &self.place(), || format!("the record {name}"))?;
+            records.insert(name, value.to_vec());
+        }
+        Ok(records)
+    }
+
+    fn parse_ends(&self, ends: [heed::Result<Option<(&[u8], &[u8])>>; 2]) -> Result<[Option<u64>; 2], StoreError> {
+        let mut indexes = [None; 2];
+        for (end, index) in ends.into_iter().zip(&mut indexes) {
+            if let Some(row) = end.map_err(|error| self.failed("read", error))? {
+                *index = Some(self.parse_entry(row)?.index);
+            }
+        }
+        Ok(indexes)
+    }
+
+    pub(super) fn parse_entry(&self, (key, frame): (&[u8], &[u8])) -> Result<StoredEntry, StoreError> {
+        let index = self.parse_index(key)?;
+        let bytes = record::open(key, frame, &self.place(), || format!("log entry {index}"))?;
+        Ok(StoredEntry { index, bytes: bytes.into() })
+    }
+
+    fn parse_index(&self, bytes: &[u8]) -> Result<u64, StoreError> {
+        let bytes = bytes.try_into().map_err(|_| self.damaged("an index of the log".to_owned()))?;
+        Ok(u64::from_be_bytes(bytes))
+    }
+
+    pub(super) fn read_txn(&self) -> Result<RoTxn<'_, heed::WithoutTls>, StoreError> {
+        self.env.read_txn().map_err(|error| self.failed("read", error))
+    }
+
+    /// The entries from this index on.
+    pub(super) fn entries_from<'t>(
+        &self,
+        txn: &'t RoTxn<'_, heed::WithoutTls>,
+        index: u64,
+    ) -> Result<impl Iterator<Item = Result<StoredEntry, StoreError>> + use<'t, '_>, StoreError> {
+        let from = index.to_be_bytes();
+        let range = (Bound::Included(&from[..]), Bound::Unbounded);
+        let rows = self.entries.range(txn, &range).map_err(|error| self.failed("read", error))?;
+        Ok(rows.map(|row| self.parse_entry(row.map_err(|error| self.failed("read", error))?)))
+    }
+
+    /// Makes the changes in one transaction, and removes purged entries while at it. On the disk when it
+    /// returns; returns whether purged entries are left.
+    pub(super) fn commit<'a>(&self, changes: impl Iterator<Item = &'a Change>) -> Result<bool, StoreError> {
+        let commit = || -> heed::Result<bool> {
+            let mut txn = self.env.write_txn()?;
+            for change in changes {
+                self.make(&mut txn, change)?;
+            }
+            let left = self.remove_purged(&mut txn)?;
+            txn.commit()?;
+            Ok(left)
+        };
+        commit().map_err(|error| self.failed("write", error))
+    }
+
+    fn make(&self, txn: &mut RwTxn<'_>, change: &Change) -> heed::Result<()> {
+        match change {
+            Change::Append { entries, .. } => entries.iter().try_for_each(|entry| self.append(txn, entry)),
+            Change::Truncate { from } => {
+                let from = from.to_be_bytes();
+                let range = (Bound::Included(&from[..]), Bound::Unbounded);
+                self.entries.delete_range(txn, &range).map(drop)
+            }
+            Change::Purge { before } => self.put(txn, FIRST, &before.to_be_bytes()),
+            Change::Put { key, value } => self.put(txn, key, value),
+        }
+    }
+
+    /// APPEND refuses an index that does not follow on the last, and fills pages to the brim.
+    fn append(&self, txn: &mut RwTxn<'_>, entry: &StoredEntry) -> heed::Result<()> {
+        let key = entry.index.to_be_bytes();
+        self.entries.put_with_flags(txn, PutFlags::APPEND, &key, &record::seal(&key, &entry.bytes))
+    }
+
+    fn put(&self, txn: &mut RwTxn<'_>, key: &str, value: &[u8]) -> heed::Result<()> {
+        self.records.put(txn, key.as_bytes(), &record::seal(key.as_bytes(), value))
+    }
+
+    fn remove_purged(&self, txn: &mut RwTxn<'_>) -> heed::Result<bool> {
+        let Some(first) = self.purged_before(txn)? else { return Ok(false) };
+        let Some((lowest, _)) = self.entries.first(txn)? else { return Ok(false) };
+        if *lowest >= first[..] {
+            return Ok(false);
+        }
+        let lowest = lowest.try_into().map_or(0, u64::from_be_bytes);
+        let to = (lowest + REMOVED_MAX).to_be_bytes().min(first);
+        self.entries.delete_range(txn, &(Bound::Unbounded, Bound::Excluded(&to[..])))?;
+        Ok(to < first)
+    }
+
+    /// The log's first index as the transaction sees it; what was verified on opening, or written since.
+    fn purged_before(&self, txn: &RwTxn<'_>) -> heed::Result<Option<[u8; 8]>> {
+        let frame = self.records.get(txn, FIRST.as_bytes())?;
+        Ok(frame.and_then(|frame| frame.last_chunk().copied()))
+    }
+
+    fn place(&self) -> String {
+        self.dir.display().to_string()
+    }
+
+    pub(super) fn damaged(&self, what: String) -> StoreError {
+        StoreError::Damaged { place: self.place(), what }
+    }
+
+    fn failed(&self, action: &'static str, error: heed::Error) -> StoreError {
+        env::failed(action, &self.dir, error)
+    }
+}
+
+#[cfg(test)]
+impl Tables {
+    pub(super) fn commit_foreign(&self, txn: &mut RwTxn<'_>, index: u64) {
+        self.entries.put(txn, &index.to_be_bytes(), b"not by the writer").unwrap();
+    }
+
+    pub(super) fn remove_foreign(&self, txn: &mut RwTxn<'_>, index: u64) {
+        assert!(self.entries.delete(txn, &index.to_be_bytes()).unwrap());
+    }
+
+    pub(super) fn check_count(&self) -> u64 {
+        self.entries.len(&self.read_txn().unwrap()).unwrap()
+    }
+}
