@@ -15,6 +15,7 @@ pub mod message;
 pub mod opaque;
 pub mod peer;
 pub mod rpc;
+mod sealed;
 pub mod secret;
 pub mod transport;
 
