@@ -1,33 +1,82 @@
 //! Many requests at once over one stream.
+//!
+//! Requests are numbered by the asker and answered in any order. A [`Caller`] may be cloned to any
+//! number of tasks; one future carries the frames of all of them, and writes together what was asked
+//! together. When the stream ends, every call under way ends with [`CallError::Lost`]; nothing here
+//! asks again.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
-use std::marker::PhantomData;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
-use serde::Serialize;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokio::io::{ReadHalf, WriteHalf};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::BoxStream;
-use crate::codec::FrameError;
+use crate::codec::{self, FrameError, FrameReader, FrameWriter};
 
 /// How many calls of one caller may be under way; beyond it a call waits for another to end.
 pub const IN_FLIGHT_MAX: usize = 1024;
 
+/// How much is written together. Beyond it nothing more is taken up until that is on its way.
+const WRITE_SIZE_MAX_BYTES: usize = 256 * 1024;
+
+/// A request or an answer on its way.
+#[derive(Serialize, Deserialize)]
+struct Numbered<T> {
+    id: u64,
+    body: T,
+}
+
 /// Asks over one stream, from any number of tasks.
 pub struct Caller<Q, A> {
-    _marker: PhantomData<fn(Q) -> A>,
+    shared: Arc<Shared>,
+    calls: mpsc::Sender<Call<A>>,
+    /// A caller is not made of requests, it only takes them.
+    _takes: std::marker::PhantomData<fn(Q)>,
 }
+
+/// What the clones of a caller have in common.
+struct Shared {
+    next_id: AtomicU64,
+    in_flight: Arc<Semaphore>,
+    size_max_bytes: usize,
+}
+
+/// A request to be written.
+struct Call<A> {
+    id: u64,
+    frame: Vec<u8>,
+    waiting: Waiting<A>,
+}
+
+/// Whoever waits for an answer. Its place among those in flight is free when the answer has come,
+/// not when it is no longer waited for: the other side is still at work on it.
+struct Waiting<A> {
+    answer: oneshot::Sender<A>,
+    _place: OwnedSemaphorePermit,
+}
+
+/// The calls that were written and not answered yet, by their numbers.
+type Outstanding<A> = Mutex<HashMap<u64, Waiting<A>>>;
 
 impl<Q, A> Clone for Caller<Q, A> {
     fn clone(&self) -> Self {
-        todo!()
+        Self { shared: Arc::clone(&self.shared), calls: self.calls.clone(), _takes: std::marker::PhantomData }
     }
 }
 
 impl<Q, A> fmt::Debug for Caller<Q, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Caller").finish_non_exhaustive()
+        f.debug_struct("Caller").field("closed", &self.calls.is_closed()).finish_non_exhaustive()
     }
 }
 
@@ -44,46 +93,311 @@ pub enum CallError {
 
 impl<Q: Serialize, A> Caller<Q, A> {
     /// Asks and waits for the answer. Dropping the future gives up the answer, not the request.
-    pub async fn call(&self, _request: Q) -> Result<A, CallError> {
-        todo!()
+    pub async fn call(&self, request: Q) -> Result<A, CallError> {
+        let place = Arc::clone(&self.shared.in_flight).acquire_owned().await.map_err(|_| CallError::Lost)?;
+        let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
+        let frame = self.frame(id, request)?;
+        let (answer, answered) = oneshot::channel();
+        let call = Call { id, frame, waiting: Waiting { answer, _place: place } };
+        self.calls.send(call).await.map_err(|_| CallError::Lost)?;
+        answered.await.map_err(|_| CallError::Lost)
     }
 
+    fn frame(&self, id: u64, request: Q) -> Result<Vec<u8>, CallError> {
+        let frame = codec::encode(&Numbered { id, body: request });
+        let max = self.shared.size_max_bytes;
+        if frame.len() > max { Err(CallError::TooLarge { size: frame.len(), max }) } else { Ok(frame) }
+    }
+}
+
+impl<Q, A> Caller<Q, A> {
     /// Whether the stream has ended.
     pub fn is_closed(&self) -> bool {
-        todo!()
+        self.calls.is_closed()
     }
 
     /// Waits until the stream has ended.
     pub async fn closed(&self) {
-        todo!()
+        self.calls.closed().await;
     }
 }
 
 /// A caller over the stream, and the future that carries its frames. The caller's owner spawns it; it
-/// ends with the stream, or when the last clone of the caller is gone and all was answered.
+/// ends with the stream, or when the last clone of the caller is gone.
 pub fn caller<Q, A>(
-    _stream: BoxStream,
-    _size_max_bytes: usize,
+    stream: BoxStream,
+    size_max_bytes: usize,
 ) -> (Caller<Q, A>, impl Future<Output = ()> + Send + 'static)
 where
     Q: Serialize + Send + 'static,
     A: DeserializeOwned + Send + 'static,
 {
-    (Caller { _marker: PhantomData }, async { todo!() })
+    // Never full: each call in it holds one of as many places.
+    let (calls, taken) = mpsc::channel(IN_FLIGHT_MAX);
+    let in_flight = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
+    let shared = Arc::new(Shared { next_id: AtomicU64::new(0), in_flight, size_max_bytes });
+    (Caller { shared, calls, _takes: std::marker::PhantomData }, carry(stream, size_max_bytes, taken))
 }
 
-/// Answers what the other side of the stream asks, in any order, until it ends. At most `concurrent_max`
-/// requests are under way; beyond it the stream is not read, which holds the asker back.
+/// Carries calls out and answers in until either way ends. What is outstanding then is dropped,
+/// which tells those who wait.
+async fn carry<A: DeserializeOwned>(stream: BoxStream, size_max_bytes: usize, calls: mpsc::Receiver<Call<A>>) {
+    let (read, write) = tokio::io::split(stream);
+    let outstanding = Outstanding::default();
+    tokio::select! {
+        ended = carry_out(FrameWriter::new(write), calls, &outstanding) => log_end(ended.map_err(FrameError::Io)),
+        ended = carry_in(FrameReader::new(read, size_max_bytes), &outstanding) => log_end(ended),
+    }
+}
+
+fn log_end(ended: Result<(), FrameError>) {
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a caller's stream ended");
+    }
+}
+
+async fn carry_out<A>(
+    mut writer: FrameWriter<WriteHalf<BoxStream>>,
+    mut calls: mpsc::Receiver<Call<A>>,
+    outstanding: &Outstanding<A>,
+) -> io::Result<()> {
+    while let Some(call) = calls.recv().await {
+        let mut next = Some(call);
+        while let Some(Call { id, frame, waiting }) = next {
+            // Before the frame is written: the answer must find whom it is for.
+            locked(outstanding).insert(id, waiting);
+            writer.push_encoded(&frame);
+            let room = writer.pending_bytes() < WRITE_SIZE_MAX_BYTES;
+            next = if room { calls.try_recv().ok() } else { None };
+        }
+        writer.flush().await?;
+    }
+    writer.shutdown().await
+}
+
+async fn carry_in<A: DeserializeOwned>(
+    mut reader: FrameReader<ReadHalf<BoxStream>>,
+    outstanding: &Outstanding<A>,
+) -> Result<(), FrameError> {
+    while let Some(Numbered { id, body }) = reader.next().await? {
+        let Some(waiting) = locked(outstanding).remove(&id) else {
+            return Err(FrameError::Malformed(format!("nobody asked number {id}")));
+        };
+        // Whoever asked may have given up.
+        let _ = waiting.answer.send(body);
+    }
+    Ok(())
+}
+
+fn locked<A>(outstanding: &Outstanding<A>) -> std::sync::MutexGuard<'_, HashMap<u64, Waiting<A>>> {
+    outstanding.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Answers what the other side of the stream asks, in any order, until it ends; what is under way
+/// then is still finished. At most `concurrent_max` requests are under way; beyond it the stream is
+/// not read, which holds the asker back.
 pub async fn serve<Q, A, F>(
-    _stream: BoxStream,
-    _size_max_bytes: usize,
-    _concurrent_max: usize,
-    _handler: F,
+    stream: BoxStream,
+    size_max_bytes: usize,
+    concurrent_max: usize,
+    handler: F,
 ) -> Result<(), FrameError>
 where
     Q: DeserializeOwned + Send + 'static,
     A: Serialize + Send + 'static,
     F: Fn(Q) -> BoxFuture<'static, A> + Send,
 {
-    todo!()
+    let (read, write) = tokio::io::split(stream);
+    let mut reader = FrameReader::new(read, size_max_bytes);
+    let mut writer = FrameWriter::new(write);
+    let mut running = FuturesUnordered::new();
+    let mut ended = None;
+    let mut writable = true;
+    while ended.is_none() || !running.is_empty() {
+        let pending_bytes = writer.pending_bytes();
+        let reading = ended.is_none() && running.len() < concurrent_max && pending_bytes < WRITE_SIZE_MAX_BYTES;
+        tokio::select! {
+            Some(answer) = running.next() => {
+                writer.push(&answer);
+                push_finished(&mut running, &mut writer);
+            }
+            asked = reader.next::<Numbered<Q>>(), if reading => match asked {
+                Ok(Some(Numbered { id, body })) => running.push(handler(body).map(move |body| Numbered { id, body })),
+                Ok(None) => ended = Some(Ok(())),
+                Err(error) => ended = Some(Err(error)),
+            },
+            flushed = writer.flush(), if writable && pending_bytes > 0 => if let Err(error) = flushed {
+                writable = false;
+                ended = Some(Err(FrameError::Io(error)));
+            },
+        }
+    }
+    if writable {
+        // The asker may be gone; then nobody misses the last answers.
+        let _ = writer.flush().await;
+    }
+    ended.unwrap_or(Ok(()))
+}
+
+/// Adds the answers that are ready as well, so that they leave together.
+fn push_finished<F, A>(running: &mut FuturesUnordered<F>, writer: &mut FrameWriter<WriteHalf<BoxStream>>)
+where
+    F: Future<Output = Numbered<A>>,
+    A: Serialize,
+{
+    while writer.pending_bytes() < WRITE_SIZE_MAX_BYTES {
+        let Some(Some(answer)) = running.next().now_or_never() else { return };
+        writer.push(&answer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::time::Duration;
+
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    const SIZE_MAX_BYTES: usize = 64 * 1024;
+
+    fn pair() -> (BoxStream, BoxStream) {
+        let (near, far) = tokio::io::duplex(4096);
+        (Box::pin(near), Box::pin(far))
+    }
+
+    fn spawn_caller<Q, A>(stream: BoxStream) -> Caller<Q, A>
+    where
+        Q: Serialize + Send + 'static,
+        A: DeserializeOwned + Send + 'static,
+    {
+        let (caller, carry) = caller(stream, SIZE_MAX_BYTES);
+        tokio::spawn(carry);
+        caller
+    }
+
+    #[tokio::test]
+    async fn thousands_of_calls_each_get_their_own_answer() {
+        let (near, far) = pair();
+        let caller = spawn_caller::<u64, u64>(near);
+        tokio::spawn(serve(far, SIZE_MAX_BYTES, 64, |n: u64| async move { n * 2 }.boxed()));
+        let calls = (0..3 * IN_FLIGHT_MAX as u64).map(|n| {
+            let caller = caller.clone();
+            async move { assert_eq!(caller.call(n).await, Ok(n * 2)) }
+        });
+        futures::future::join_all(calls).await;
+    }
+
+    #[tokio::test]
+    async fn a_slow_answer_holds_up_no_other() {
+        let (near, far) = pair();
+        let caller = spawn_caller::<bool, bool>(near);
+        let release = Arc::new(Notify::new());
+        let held = Arc::clone(&release);
+        tokio::spawn(serve(far, SIZE_MAX_BYTES, 8, move |slow: bool| {
+            let held = Arc::clone(&held);
+            async move {
+                if slow {
+                    held.notified().await;
+                }
+                slow
+            }
+            .boxed()
+        }));
+        let slow = tokio::spawn({
+            let caller = caller.clone();
+            async move { caller.call(true).await }
+        });
+        assert_eq!(caller.call(false).await, Ok(false));
+        assert!(!slow.is_finished());
+        release.notify_one();
+        assert_eq!(slow.await.expect("no panic"), Ok(true));
+    }
+
+    #[tokio::test]
+    async fn when_the_stream_ends_every_call_is_lost_and_the_caller_knows() {
+        let (near, far) = pair();
+        let caller = spawn_caller::<u64, u64>(near);
+        let waiting = tokio::spawn({
+            let caller = caller.clone();
+            async move { caller.call(1).await }
+        });
+        let (mut read, write) = tokio::io::split(far);
+        codec::read::<Numbered<u64>>(&mut read, SIZE_MAX_BYTES).await.expect("a frame").expect("a call");
+        assert!(!caller.is_closed());
+        drop((read, write));
+        assert_eq!(waiting.await.expect("no panic"), Err(CallError::Lost));
+        caller.closed().await;
+        assert_eq!(caller.call(2).await, Err(CallError::Lost));
+    }
+
+    #[tokio::test]
+    async fn a_request_too_long_for_a_frame_is_not_sent() {
+        let (near, far) = pair();
+        let caller = spawn_caller::<String, u64>(near);
+        tokio::spawn(serve(far, SIZE_MAX_BYTES, 8, |text: String| async move { text.len() as u64 }.boxed()));
+        let outcome = caller.call("x".repeat(SIZE_MAX_BYTES)).await;
+        assert!(matches!(outcome, Err(CallError::TooLarge { max: SIZE_MAX_BYTES, .. })));
+        assert_eq!(caller.call("short".into()).await, Ok(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_than_so_many_calls_are_under_way() {
+        let (near, far) = pair();
+        let caller = spawn_caller::<u64, u64>(near);
+        let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let counted = Arc::clone(&most);
+        tokio::spawn(serve(far, SIZE_MAX_BYTES, 3, move |n: u64| {
+            let (running, most) = (Arc::clone(&running), Arc::clone(&counted));
+            async move {
+                most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                running.fetch_sub(1, Ordering::SeqCst);
+                n
+            }
+            .boxed()
+        }));
+        futures::future::join_all((0..20).map(|n| caller.call(n))).await;
+        assert_eq!(most.load(Ordering::SeqCst), 3);
+    }
+
+    #[tokio::test]
+    async fn what_is_under_way_is_finished_though_the_asker_has_gone() {
+        let (near, far) = pair();
+        let (started, finish, finished) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let caller = spawn_caller::<u64, u64>(near);
+        let signals = (Arc::clone(&started), Arc::clone(&finish), Arc::clone(&finished));
+        tokio::spawn(serve(far, SIZE_MAX_BYTES, 8, move |n: u64| {
+            let (started, finish, finished) = signals.clone();
+            async move {
+                started.notify_one();
+                finish.notified().await;
+                finished.notify_one();
+                n
+            }
+            .boxed()
+        }));
+        assert!(caller.call(1).now_or_never().is_none());
+        started.notified().await;
+        drop(caller);
+        finish.notify_one();
+        finished.notified().await;
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_nobody_asked_for_ends_the_stream() {
+        let (near, mut far) = pair();
+        let caller = spawn_caller::<u64, u64>(near);
+        codec::write(&mut far, &Numbered { id: 77, body: 1_u64 }).await.expect("there is room");
+        caller.closed().await;
+    }
+
+    #[tokio::test]
+    async fn a_request_that_makes_no_sense_ends_the_serving() {
+        let (mut near, far) = pair();
+        let serving = tokio::spawn(serve(far, SIZE_MAX_BYTES, 8, |n: u64| async move { n }.boxed()));
+        codec::write(&mut near, &"not a number").await.expect("there is room");
+        assert!(matches!(serving.await.expect("no panic"), Err(FrameError::Malformed(_))));
+    }
 }
