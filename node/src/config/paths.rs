@@ -54,6 +54,11 @@ impl Paths {
         self.data.join("client")
     }
 
+    /// Where what runs now leaves word of itself.
+    pub fn runtime_dir(&self) -> &Path {
+        &self.runtime
+    }
+
     /// Where each running node of this user leaves a file that says where it listens.
     pub fn nodes_dir(&self) -> PathBuf {
         self.runtime.join("nodes")

@@ -208,7 +208,7 @@ mod tests {
     fn a_bad_value_is_reported_with_the_place_it_came_from() {
         let (_folder, paths, file) = home("", "expect = 0");
         let sources = Sources::gather(Flags::new(), Some(&file), &paths, &|_| None).unwrap();
-        let error = crate::config::DaemonConfig::resolve(paths.clone(), &sources).unwrap_err().to_string();
+        let error = crate::config::DaemonConfig::resolve(paths, &sources).unwrap_err().to_string();
         assert!(error.contains("expect") && error.contains("named.toml"), "{error}");
     }
 
