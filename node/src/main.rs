@@ -1,1 +1,82 @@
-fn main() {}
+//! Reads the command line and hands over: to the daemon, or with `--cli` to the client.
+
+use std::io::Write;
+use std::process::exit;
+
+use node::cli::args::{ClientArgs, DaemonArgs, Invocation};
+use node::cli::{self, CliError};
+use node::config::{ConfigError, DaemonConfig, Format, Paths, Sources};
+use tokio::runtime::{Builder, Runtime};
+
+fn main() {
+    let code = match Invocation::parse(std::env::args_os()) {
+        Ok(Invocation::Daemon(args)) => daemon(*args),
+        Ok(Invocation::Client(args)) => client(*args),
+        Err(error) => wrong_line(&error),
+    };
+    // Not by returning: a thread may still wait for a line on stdin.
+    exit(code);
+}
+
+fn daemon(args: DaemonArgs) -> i32 {
+    let config = match daemon_config(args) {
+        Ok(config) => config,
+        Err(error) => return failed(Format::Text, &error.into()),
+    };
+    let runtime = match start_runtime() {
+        Ok(runtime) => runtime,
+        Err(code) => return code,
+    };
+    match runtime.block_on(node::daemon::run(config)) {
+        Ok(()) => 0,
+        Err(error) => {
+            // Not through the log: it may be turned off, and this has to be read.
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            error.exit_code.into()
+        }
+    }
+}
+
+fn daemon_config(args: DaemonArgs) -> Result<DaemonConfig, ConfigError> {
+    let paths = Paths::of_user(&environment)?;
+    let file = args.config_file();
+    let sources = Sources::gather(args.flags(), file.as_deref(), &paths, &environment)?;
+    DaemonConfig::resolve(paths, &sources)
+}
+
+fn client(args: ClientArgs) -> i32 {
+    // Silent unless asked: what a person has to know is said without the log.
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("off"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    match start_runtime() {
+        Ok(runtime) => runtime.block_on(cli::run(args, &environment)),
+        Err(code) => code,
+    }
+}
+
+fn start_runtime() -> Result<Runtime, i32> {
+    Builder::new_multi_thread().enable_all().build().map_err(|error| failed(Format::Text, &CliError::Output(error)))
+}
+
+/// Help and version are what was asked for; anything else is a usage error.
+fn wrong_line(error: &clap::Error) -> i32 {
+    if !error.use_stderr() {
+        // Whoever closed the pipe has read enough.
+        let _ = error.print();
+        return 0;
+    }
+    let text = error.to_string();
+    let sentence = text.trim_end().trim_start_matches("error: ").to_owned();
+    failed(cli::format_wanted(std::env::args_os(), &environment), &CliError::Usage(sentence))
+}
+
+fn failed(format: Format, error: &CliError) -> i32 {
+    cli::report(format, error);
+    error.exit_code()
+}
+
+/// A variable that is set and is text.
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
+}
