@@ -24,6 +24,10 @@ const ROWS_READ_MAX: usize = 64;
 /// How long a new subscriber is kept from "caught up" while a majority is asked how far that is.
 const CAUGHT_UP_WITHIN: Duration = Duration::from_millis(1_500);
 
+/// How often a session that announced itself is looked at: whether the state still has it connected.
+/// Also how soon a proposal that failed is tried again.
+const CONNECTED_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Who subscribes, and to what.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Listener {
@@ -46,6 +50,7 @@ pub(crate) struct Feed {
 }
 
 /// Why a subscription ends by itself.
+#[derive(Debug)]
 enum Stop {
     /// Nobody takes the frames any more, or the node is going down.
     Gone,
@@ -75,14 +80,15 @@ impl Feed {
 
     /// Pushes until the session or the connection ends.
     pub(crate) async fn run(mut self) {
-        let announced = announce(Arc::clone(&self.context), self.listener.session, self.seat.is_some());
-        let pushed = async {
-            let Err(stop) = self.push().await;
-            if let Stop::Damaged = stop {
-                tracing::error!("a subscription ends because the state cannot be read");
-            }
-        };
-        tokio::join!(announced, pushed);
+        let context = Arc::clone(&self.context);
+        let announced = self.seat.is_some();
+        let connected = stay_connected(&context, self.listener.session);
+        tokio::select! {
+            // In this order: who is pushed "caught up" has been announced, if there is a majority.
+            biased;
+            () = connected, if announced => {}
+            Err(stop) = self.push() => tracing::debug!(?stop, "a subscription ends"),
+        }
     }
 
     async fn push(&mut self) -> Result<Infallible, Stop> {
@@ -168,12 +174,20 @@ impl Feed {
     }
 }
 
-/// Has everyone know that the session listens here. Tried once: should it fail, the leader hears of the
-/// session from presence, and proposes the same.
-async fn announce(context: Arc<ApiContext>, session: SessionId, announce: bool) {
+/// Keeps the session connected for as long as it is awaited: at first here, wherever the state still
+/// has it; from then on anywhere, so that two programs with one session, at two nodes, do not take it from
+/// each other for ever.
+async fn stay_connected(context: &ApiContext, session: SessionId) {
     let at = context.quorum.here();
-    let known = context.app.session(session).ok().flatten().and_then(|session| session.connected);
-    if announce && known != Some(at) {
-        let _ = context.quorum.propose(Entry::Chat(Command::Connect { session, at })).await;
+    let mut newcomer = true;
+    loop {
+        let known = context.app.session(session).ok().flatten().and_then(|session| session.connected);
+        if known.is_none() || (newcomer && known != Some(at)) {
+            let proposed = context.quorum.propose(Entry::Chat(Command::Connect { session, at })).await;
+            newcomer = newcomer && proposed.is_err();
+        } else {
+            newcomer = false;
+        }
+        tokio::time::sleep(CONNECTED_CHECK_INTERVAL).await;
     }
 }

@@ -36,9 +36,9 @@ pub(super) const PAGES_MAX: usize = 4;
 const WRITE_SIZE_BYTES: usize = 64 * 1024;
 /// A client that takes nothing for this long is gone, or as good as gone; it resumes from its cursor.
 const WRITE_MAX: Duration = Duration::from_secs(30);
-/// A client with nothing to ask pings. One that is silent for this long is gone: its machine lost
-/// power or network, which TCP alone would take a quarter of an hour to notice.
-const SILENCE_MAX: Duration = Duration::from_secs(45);
+/// A client with nothing to ask pings every second or so. One that is silent for this long is gone: its
+/// machine sleeps or lost its network, which TCP alone would take a quarter of an hour to notice.
+const SILENCE_MAX: Duration = Duration::from_secs(20);
 
 /// What a connection is, to the rooms that answer its requests.
 pub(super) struct Connection {
