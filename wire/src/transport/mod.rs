@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -11,6 +12,12 @@ use crate::{Address, PeerId};
 
 pub mod libp2p;
 pub mod memory;
+
+/// How long opening a stream may take, connecting included.
+pub const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How many streams of a protocol may wait to be accepted; beyond it a new one is refused.
+pub const ACCEPT_QUEUE_MAX: usize = 64;
 
 /// What a stream is for. Each has its own name on the wire, with its version in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,6 +79,20 @@ pub struct Target {
     pub addresses: Vec<Address>,
 }
 
+/// Names the peer, or else the addresses.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.peer, self.addresses.as_slice()) {
+            (Some(peer), _) => peer.fmt(f),
+            (None, []) => f.write_str("a peer without an address"),
+            (None, [first, others @ ..]) => {
+                first.fmt(f)?;
+                others.iter().try_for_each(|address| write!(f, ", {address}"))
+            }
+        }
+    }
+}
+
 /// No stream. Nothing was sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
@@ -86,6 +107,13 @@ pub enum OpenError {
     /// The transport has been shut down.
     #[error("the transport is closed")]
     Closed,
+}
+
+impl OpenError {
+    /// Nothing came back in time.
+    fn timeout() -> Self {
+        Self::Timeout(OPEN_TIMEOUT.as_secs() * 1000)
+    }
 }
 
 /// The network, as all of our code sees it.

@@ -1,81 +1,250 @@
-//! A network in memory, whose faults a test chooses.
+//! A network in memory, whose faults a test chooses: the twin of [`super::libp2p`].
+//!
+//! Everybody who has joined sees everybody else as if by mDNS. Nothing here touches the operating
+//! system, so under paused time a run with faults is the same every time.
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::sync::{mpsc, watch};
 
-use super::{Incoming, OpenError, Protocol, Target, Transport};
+use super::{ACCEPT_QUEUE_MAX, Incoming, OPEN_TIMEOUT, OpenError, Protocol, Target, Transport};
 use crate::{Address, BoxStream, PeerId};
 
-/// The network that peers join. Cheap to clone: clones are the same network.
-#[derive(Clone, Debug, Default)]
-pub struct Network;
+mod pipe;
+
+use pipe::Wire;
+
+/// The network that peers join. Clones are the same network.
+#[derive(Clone, Default)]
+pub struct Network {
+    hub: Arc<Mutex<Hub>>,
+}
+
+type DelayHook = Arc<dyn Fn(PeerId, PeerId) -> Duration + Send + Sync>;
+type Doors = HashMap<Protocol, mpsc::Sender<Incoming>>;
+
+#[derive(Default)]
+struct Hub {
+    members: BTreeMap<PeerId, Member>,
+    /// How many have joined so far; the last one's number is its address.
+    joined: u64,
+    /// Pairs with no connection at all, both ways round.
+    parted: BTreeSet<(PeerId, PeerId)>,
+    /// (from, to): what is said that way is held back.
+    cut: BTreeSet<(PeerId, PeerId)>,
+    /// Every stream that may still be open.
+    wires: Vec<Wire>,
+    delay: Option<DelayHook>,
+}
+
+struct Member {
+    number: u64,
+    doors: Doors,
+    discovered: watch::Sender<Vec<(PeerId, Vec<Address>)>>,
+}
 
 impl Network {
     /// A network without peers or faults.
     pub fn new() -> Self {
-        Self
+        Self::default()
     }
 
-    /// Joins as this peer, at an address of its own. Again after a crash, or instead of what it was.
-    pub fn join(&self, _peer: PeerId) -> Arc<MemoryTransport> {
-        todo!()
+    /// Joins as this peer, at an address of its own. Again: as if the peer crashed and started anew.
+    pub fn join(&self, peer: PeerId) -> Arc<MemoryTransport> {
+        self.crash(peer);
+        let mut hub = self.lock();
+        hub.joined += 1;
+        let number = hub.joined;
+        let discovered = watch::Sender::default();
+        hub.members.insert(peer, Member { number, doors: Doors::new(), discovered: discovered.clone() });
+        hub.announce();
+        Arc::new(MemoryTransport { network: self.clone(), peer, number, discovered })
     }
 
     /// Parts the two sides: streams between them break, and no new ones open.
-    pub fn partition(&self, _one: &[PeerId], _other: &[PeerId]) {
-        todo!()
+    pub fn partition(&self, one: &[PeerId], other: &[PeerId]) {
+        let mut hub = self.lock();
+        for (&a, &b) in one.iter().flat_map(|a| other.iter().map(move |b| (a, b))) {
+            hub.parted.extend([(a, b), (b, a)]);
+            hub.break_wires(|wire| wire.joins(a, b));
+        }
     }
 
-    /// Silently holds back what `from` says to `to`, until healed. The other way stays open.
-    pub fn cut(&self, _from: PeerId, _to: PeerId) {
-        todo!()
+    /// Silently holds back what `from` says to `to`, until healed; the other way stays open. Streams do
+    /// not break, as with a network that loses packets one way. New ones do not open, because a
+    /// connection needs both ways.
+    pub fn cut(&self, from: PeerId, to: PeerId) {
+        let mut hub = self.lock();
+        hub.cut.insert((from, to));
+        hub.wires.iter().for_each(|wire| wire.hold(from, to, true));
     }
 
-    /// Undoes every partition and cut.
+    /// Undoes every partition and cut. What was held back arrives.
     pub fn heal(&self) {
-        todo!()
+        let mut hub = self.lock();
+        hub.parted.clear();
+        for (from, to) in std::mem::take(&mut hub.cut) {
+            hub.wires.iter().for_each(|wire| wire.hold(from, to, false));
+        }
     }
 
     /// As if the peer's process was killed: its streams break, and nobody answers at its address.
-    pub fn crash(&self, _peer: PeerId) {
-        todo!()
+    pub fn crash(&self, peer: PeerId) {
+        let mut hub = self.lock();
+        hub.break_wires(|wire| wire.ends_at(peer));
+        if hub.members.remove(&peer).is_some() {
+            hub.announce();
+        }
     }
 
-    /// Everything said from now on takes this long (from, to).
-    pub fn delay(&self, _hook: impl Fn(PeerId, PeerId) -> Duration + Send + Sync + 'static) {
-        todo!()
+    /// On streams opened from now on, everything takes as long as the hook says for (from, to).
+    pub fn delay(&self, hook: impl Fn(PeerId, PeerId) -> Duration + Send + Sync + 'static) {
+        self.lock().delay = Some(Arc::new(hook));
     }
+
+    fn lock(&self) -> MutexGuard<'_, Hub> {
+        self.hub.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Hub {
+    /// Tells everyone who is there.
+    fn announce(&self) {
+        let everyone = self.members.iter().map(|(peer, member)| (*peer, vec![address(member.number)]));
+        let everyone: Vec<_> = everyone.collect();
+        for (peer, member) in &self.members {
+            let others = everyone.iter().filter(|(other, _)| other != peer).cloned().collect();
+            member.discovered.send_replace(others);
+        }
+    }
+
+    fn break_wires(&mut self, which: impl Fn(&Wire) -> bool) {
+        self.wires.retain(|wire| {
+            let breaks = which(wire);
+            if breaks {
+                wire.break_off();
+            }
+            !breaks && wire.is_open()
+        });
+    }
+
+    /// Who is meant, if it is there.
+    fn find(&self, target: &Target) -> Option<PeerId> {
+        match target.peer {
+            Some(peer) => self.members.contains_key(&peer).then_some(peer),
+            None => self
+                .members
+                .iter()
+                .find(|(_, member)| target.addresses.contains(&address(member.number)))
+                .map(|(&peer, _)| peer),
+        }
+    }
+
+    fn connect(&mut self, me: PeerId, them: PeerId, protocol: Protocol) -> Result<BoxStream, OpenError> {
+        let unsupported = OpenError::Unsupported(protocol.name());
+        let door = self.members.get(&them).and_then(|member| member.doors.get(&protocol));
+        let place = door.and_then(|door| door.try_reserve().ok()).ok_or(unsupported)?;
+        let delay = |from, to| self.delay.as_ref().map_or(Duration::ZERO, |hook| hook(from, to));
+        let (near, far, wire) = pipe::wire(me, them, delay(me, them), delay(them, me));
+        place.send(Incoming { peer: me, stream: Box::pin(far) });
+        self.wires.retain(Wire::is_open);
+        self.wires.push(wire);
+        Ok(Box::pin(near))
+    }
+}
+
+/// Where the peer that joined with this number can be reached.
+fn address(number: u64) -> Address {
+    Address::from_multiaddr(libp2p::multiaddr::Protocol::Memory(number).into())
 }
 
 /// A peer in the network.
-#[derive(Debug)]
-pub struct MemoryTransport;
+pub struct MemoryTransport {
+    network: Network,
+    peer: PeerId,
+    number: u64,
+    discovered: watch::Sender<Vec<(PeerId, Vec<Address>)>>,
+}
+
+/// What may come of opening a stream.
+enum Attempt {
+    Open(PeerId, BoxStream),
+    /// Nobody says no, but nothing comes back.
+    Silence,
+}
+
+impl MemoryTransport {
+    fn attempt(&self, target: &Target, protocol: Protocol) -> Result<Attempt, OpenError> {
+        let mut hub = self.network.lock();
+        if hub.members.get(&self.peer).is_none_or(|member| member.number != self.number) {
+            return Err(OpenError::Closed);
+        }
+        let unreachable = || OpenError::Unreachable(target.to_string());
+        let them = hub.find(target).filter(|&them| them != self.peer).ok_or_else(unreachable)?;
+        if hub.parted.contains(&(self.peer, them)) {
+            return Err(unreachable());
+        }
+        if hub.cut.contains(&(self.peer, them)) || hub.cut.contains(&(them, self.peer)) {
+            return Ok(Attempt::Silence);
+        }
+        hub.connect(self.peer, them, protocol).map(|stream| Attempt::Open(them, stream))
+    }
+}
 
 impl Transport for MemoryTransport {
     fn local(&self) -> PeerId {
-        todo!()
+        self.peer
     }
 
     fn addresses(&self) -> Vec<Address> {
-        todo!()
+        vec![address(self.number)]
     }
 
     fn discovered(&self) -> watch::Receiver<Vec<(PeerId, Vec<Address>)>> {
-        todo!()
+        self.discovered.subscribe()
     }
 
-    fn open(&self, _target: Target, _protocol: Protocol) -> BoxFuture<'_, Result<(PeerId, BoxStream), OpenError>> {
-        todo!()
+    fn open(&self, target: Target, protocol: Protocol) -> BoxFuture<'_, Result<(PeerId, BoxStream), OpenError>> {
+        Box::pin(async move {
+            match self.attempt(&target, protocol)? {
+                Attempt::Open(peer, stream) => Ok((peer, stream)),
+                Attempt::Silence => {
+                    tokio::time::sleep(OPEN_TIMEOUT).await;
+                    Err(OpenError::timeout())
+                }
+            }
+        })
     }
 
-    fn accept(&self, _protocol: Protocol) -> mpsc::Receiver<Incoming> {
-        todo!()
+    fn accept(&self, protocol: Protocol) -> mpsc::Receiver<Incoming> {
+        let (door, incoming) = mpsc::channel(ACCEPT_QUEUE_MAX);
+        let mut hub = self.network.lock();
+        if let Some(member) = hub.members.get_mut(&self.peer).filter(|member| member.number == self.number) {
+            member.doors.insert(protocol, door);
+        }
+        incoming
     }
 
-    fn disconnect(&self, _peer: PeerId) {
-        todo!()
+    fn disconnect(&self, peer: PeerId) {
+        self.network.lock().break_wires(|wire| wire.joins(self.peer, peer));
     }
 }
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Network").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for MemoryTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryTransport").field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
