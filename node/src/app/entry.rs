@@ -1,11 +1,11 @@
 //! What the log holds for the application: the chat's commands, and the cluster's own.
 
 use bytes::Bytes;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use wire::peer::{FoundingRecord, StoreId};
 use wire::{PeerId, Refusal};
 
+use super::value;
 use crate::store::StoreError;
 
 /// One entry of the log.
@@ -38,50 +38,27 @@ pub enum AppReply {
     Refused(Refusal),
 }
 
-/// The version of the bytes of entries and replies.
-const VERSION: u8 = 1;
-
 impl Entry {
     /// As it lies in the log.
     pub fn encode(&self) -> Bytes {
-        encode(self)
+        value::encode(self).into()
     }
 
-    /// Whoever proposes bytes of others decodes them first: a node that finds in the log what it cannot
-    /// read has to stop.
+    /// Whoever proposes the bytes of others decodes them first: a node that finds in its log what it
+    /// cannot read has to stop, or it would differ from one that can.
     pub fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
-        decode(bytes, "an entry")
+        value::decode(bytes, "the log", "an entry")
     }
 }
 
 impl AppReply {
     /// As Raft passes it to whoever waits for it.
     pub fn encode(&self) -> Bytes {
-        encode(self)
+        value::encode(self).into()
     }
 
     /// Reads what [`Self::encode`] wrote.
     pub fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
-        decode(bytes, "a reply")
-    }
-}
-
-fn encode<T: Serialize>(value: &T) -> Bytes {
-    let bytes = postcard::to_extend(value, vec![VERSION]).expect("plain data goes into a growing buffer");
-    bytes.into()
-}
-
-fn decode<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T, StoreError> {
-    let place = "the log".to_owned();
-    let damaged = || StoreError::Damaged { place: place.clone(), what: what.to_owned() };
-    match bytes.split_first() {
-        Some((&VERSION, value)) => match postcard::take_from_bytes(value) {
-            Ok((value, [])) => Ok(value),
-            _ => Err(damaged()),
-        },
-        Some((&found, _)) if found > VERSION => {
-            Err(StoreError::Newer { place, found: found.into(), known: VERSION.into() })
-        }
-        _ => Err(damaged()),
+        value::decode(bytes, "an answer", "the reply to an entry")
     }
 }

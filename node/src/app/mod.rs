@@ -1,157 +1,85 @@
-//! (in the making)
+//! The replicated state of this node: what the log's entries make of it, and how it is read.
+//!
+//! ```text
+//! raft ─▶ applying ─▶ chat::apply, over view ─▶ changes ─▶ tables
+//!            │    └─▶ roster (the cluster's own entries)
+//!            └─ after the commit ─▶ applied, notices ─▶ whoever waits
+//! api, feed, presence ─▶ reads (and pages) ─▶ infos ─▶ tables
+//! ```
+//! This is the only module that knows both the chat and its storage. What a command means is `chat`'s
+//! business, how a table lies on a disk `store`'s; nothing here decides either. A storage failure stops the
+//! apply before anything is written, and with it the node: no replica goes on with an answer it made up.
 
+mod applying;
+mod changes;
+mod digest;
 mod entry;
+mod infos;
+mod keys;
+mod pages;
+mod pattern;
+mod reads;
 mod roster;
+mod snapshot;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod value;
+mod view;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chat::{AccountId, ConversationId, Cursor, MessageId, Notice, Replica, Session, SessionId};
+use chat::{Cursor, Notice};
 use tokio::sync::{broadcast, watch};
-use wire::message::{AccountInfo, ConversationInfo, FeedEvent, MessageInfo};
-use wire::peer::FoundingRecord;
 
-use crate::raft::application::{Application, Committed, SnapshotRead, SnapshotWrite};
+use self::digest::Digests;
+use self::tables::Tables;
 use crate::store::StoreError;
-use crate::store::state::{StateStore, Table};
+use crate::store::state::StateStore;
 
+pub use digest::Digest;
 pub use entry::{AppReply, ClusterCommand, Entry};
+pub use keys::TABLES;
 pub use roster::{FOUNDERS_MAX, RosterNode};
 
-/// The tables that the application has: what a store is opened with.
-pub const TABLES: &[Table] = &[];
+/// How many notices a listener may lag behind; beyond it, it misses the oldest.
+const NOTICES_MAX: usize = 1024;
 
 /// The replicated state of this node.
 #[derive(Debug)]
-pub struct App {}
-
-impl App {
-    /// The state as it lies in the store.
-    pub fn open(_store: Arc<dyn StateStore>) -> Result<Arc<Self>, StoreError> {
-        todo!()
-    }
-
-    /// How far the state is, after each commit.
-    pub fn applied(&self) -> watch::Receiver<Cursor> {
-        todo!()
-    }
-
-    /// What everyone who listens is told. Whoever lags misses some.
-    pub fn notices(&self) -> broadcast::Receiver<(Cursor, Notice)> {
-        todo!()
-    }
-
-    /// The record the cluster was founded with; None before.
-    pub fn founding(&self) -> Result<Option<FoundingRecord>, StoreError> {
-        todo!()
-    }
-
-    /// Every node that ever was admitted, by id.
-    pub fn roster(&self) -> Result<Vec<RosterNode>, StoreError> {
-        todo!()
-    }
-
-    /// The living account of that name, in any case.
-    pub fn account_by_name(&self, _name: &str) -> Result<Option<AccountInfo>, StoreError> {
-        todo!()
-    }
-
-    pub fn account(&self, _id: AccountId) -> Result<Option<AccountInfo>, StoreError> {
-        todo!()
-    }
-
-    /// Living accounts by folded name, and whether there are more.
-    pub fn accounts_page(
-        &self,
-        _pattern: Option<&str>,
-        _after: Option<&str>,
-        _limit: usize,
-    ) -> Result<(Vec<AccountInfo>, bool), StoreError> {
-        todo!()
-    }
-
-    pub fn session(&self, _id: SessionId) -> Result<Option<Session>, StoreError> {
-        todo!()
-    }
-
-    /// The living account of that name, with its OPAQUE registration record.
-    pub fn credentials(&self, _name: &str) -> Result<Option<(AccountId, Vec<u8>)>, StoreError> {
-        todo!()
-    }
-
-    pub fn conversations(&self, _account: AccountId) -> Result<Vec<ConversationInfo>, StoreError> {
-        todo!()
-    }
-
-    /// The conversation of the two, as the first of them sees it.
-    pub fn conversation_with(
-        &self,
-        _viewer: AccountId,
-        _other: AccountId,
-    ) -> Result<Option<ConversationInfo>, StoreError> {
-        todo!()
-    }
-
-    pub fn messages(
-        &self,
-        _conversation: ConversationId,
-        _viewer: AccountId,
-        _before: Option<Cursor>,
-        _after: Option<Cursor>,
-        _limit: usize,
-    ) -> Result<(Vec<MessageInfo>, bool), StoreError> {
-        todo!()
-    }
-
-    pub fn message_by_id(&self, _sender: AccountId, _id: MessageId) -> Result<Option<MessageInfo>, StoreError> {
-        todo!()
-    }
-
-    /// The first rows of the account's feed after the cursor.
-    pub fn feed(
-        &self,
-        _account: AccountId,
-        _after: Cursor,
-        _limit: usize,
-    ) -> Result<Vec<(Cursor, FeedEvent)>, StoreError> {
-        todo!()
-    }
-
-    /// How many messages never reached the account, and how many accounts sent them.
-    pub fn deletion_preview(&self, _account: AccountId) -> Result<(u64, u64), StoreError> {
-        todo!()
-    }
-
-    /// Every session that is connected, and where.
-    pub fn connected_sessions(&self) -> Result<Vec<(SessionId, AccountId, Replica)>, StoreError> {
-        todo!()
-    }
-
-    /// The digest at the index of a check, once it has been computed; the last few are kept.
-    pub fn digest_at(&self, _index: Cursor) -> Option<[u8; 32]> {
-        todo!()
-    }
-
-    /// The digests of the last few checks, to wait for one.
-    pub fn digests(&self) -> watch::Receiver<BTreeMap<Cursor, [u8; 32]>> {
-        todo!()
-    }
+pub struct App {
+    store: Arc<dyn StateStore>,
+    applied: watch::Sender<Cursor>,
+    notices: broadcast::Sender<(Cursor, Notice)>,
+    digests: Digests,
 }
 
-impl Application for App {
-    fn applied(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        todo!()
+impl App {
+    /// The state as it lies in the store, which was opened with [`TABLES`].
+    pub fn open(store: Arc<dyn StateStore>) -> Result<Arc<Self>, StoreError> {
+        let cursor = Tables(&*store.read()?).cursor()?;
+        let (applied, notices) = (watch::Sender::new(cursor), broadcast::Sender::new(NOTICES_MAX));
+        Ok(Arc::new(Self { store, applied, notices, digests: Digests::begin()? }))
     }
-    fn apply(&self, _: Vec<Committed>, _: &[u8]) -> Result<(), StoreError> {
-        todo!()
+
+    /// How far the state is: moved after each commit, so whoever sees it finds all up to it.
+    pub fn applied(&self) -> watch::Receiver<Cursor> {
+        self.applied.subscribe()
     }
-    fn sync(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        todo!()
+
+    /// What everyone who listens is told, from now on. Whoever lags too far misses some.
+    pub fn notices(&self) -> broadcast::Receiver<(Cursor, Notice)> {
+        self.notices.subscribe()
     }
-    fn snapshot(&self) -> Result<(Option<Vec<u8>>, Box<dyn SnapshotRead>), StoreError> {
-        todo!()
+
+    /// The digest of the state at the index of a check. None: not computed yet, not here, or not any more.
+    pub fn digest_at(&self, index: Cursor) -> Option<Digest> {
+        self.digests.done().borrow().get(&index).copied()
     }
-    fn receive(&self) -> Result<Box<dyn SnapshotWrite>, StoreError> {
-        todo!()
+
+    /// The digests of the last few checks, for whoever waits for one.
+    pub fn digests(&self) -> watch::Receiver<BTreeMap<Cursor, Digest>> {
+        self.digests.done()
     }
 }

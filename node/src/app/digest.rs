@@ -1,0 +1,140 @@
+//! A hash of the whole replicated state at one index, to compare replicas by.
+//!
+//! Applying does not wait for it: one thread hashes what the read transactions show that were begun at the
+//! checks.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use chat::Cursor;
+use tokio::sync::watch;
+
+use super::keys::REPLICATED;
+use crate::store::StoreError;
+use crate::store::state::Read;
+
+/// BLAKE3 over every replicated row.
+pub type Digest = [u8; 32];
+
+/// How many digests are kept; beyond it the oldest is forgotten.
+const KEPT_MAX: usize = 8;
+
+/// How many checks may wait. Beyond it a check gets no digest from this node, and may be asked for again:
+/// each holds a read transaction, and so pages that cannot be used again.
+const WAITING_MAX: usize = 2;
+
+type Work = (Cursor, Box<dyn Read + Send>);
+
+/// The digests of the last checks, and the thread that computes them.
+pub(super) struct Digests {
+    shared: Arc<Shared>,
+    /// None once the thread has been told to end.
+    queue: Option<SyncSender<Work>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    done: watch::Sender<BTreeMap<Cursor, Digest>>,
+    failure: Mutex<Option<StoreError>>,
+    stop: AtomicBool,
+}
+
+impl Digests {
+    pub(super) fn begin() -> Result<Self, StoreError> {
+        let shared = Arc::new(Shared::default());
+        let (queue, work) = sync_channel(WAITING_MAX);
+        let thread = std::thread::Builder::new().name("digest".to_owned()).spawn({
+            let shared = Arc::clone(&shared);
+            move || shared.run(&work)
+        });
+        let thread = thread.map_err(|error| StoreError::Io {
+            action: "start",
+            place: "the thread that hashes the state".to_owned(),
+            reason: error.to_string(),
+        })?;
+        Ok(Self { shared, queue: Some(queue), thread: Some(thread) })
+    }
+
+    /// Computes the digest of what the read shows, which is the state at this index.
+    pub(super) fn compute(&self, at: Cursor, state: Box<dyn Read + Send>) {
+        let queued = self.queue.as_ref().is_some_and(|queue| queue.try_send((at, state)).is_ok());
+        if !queued {
+            tracing::warn!(index = at.0, "too many checks at once: this node has no digest for this one");
+        }
+    }
+
+    pub(super) fn done(&self) -> watch::Receiver<BTreeMap<Cursor, Digest>> {
+        self.shared.done.subscribe()
+    }
+
+    /// What hashing found wrong with the state. It stops the node like any other failed read.
+    pub(super) fn failure(&self) -> Result<(), StoreError> {
+        let failure = self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.clone().map_or(Ok(()), Err)
+    }
+}
+
+impl Shared {
+    fn run(&self, work: &Receiver<Work>) {
+        for (at, state) in work {
+            match digest(&*state, &self.stop) {
+                Ok(Some(digest)) => self.keep(at, digest),
+                Ok(None) => return,
+                Err(error) => {
+                    self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                }
+            }
+        }
+    }
+
+    fn keep(&self, at: Cursor, digest: Digest) {
+        self.done.send_modify(|done| {
+            done.insert(at, digest);
+            while done.len() > KEPT_MAX {
+                done.pop_first();
+            }
+        });
+    }
+}
+
+/// Hashes every row of every replicated table, each with its lengths, so that no two states look alike.
+/// None: told to stop.
+fn digest(state: &dyn Read, stop: &AtomicBool) -> Result<Option<Digest>, StoreError> {
+    let mut hasher = blake3::Hasher::new_derive_key("five9s state digest v1");
+    for table in REPLICATED {
+        field(&mut hasher, table.0.as_bytes());
+        state.scan(*table, &[], None, &mut |key, value| {
+            field(&mut hasher, key);
+            field(&mut hasher, value);
+            !stop.load(Ordering::Relaxed)
+        })?;
+    }
+    Ok((!stop.load(Ordering::Relaxed)).then(|| *hasher.finalize().as_bytes()))
+}
+
+fn field(hasher: &mut blake3::Hasher, bytes: &[u8]) {
+    hasher.update(&(bytes.len() as u64).to_be_bytes());
+    hasher.update(bytes);
+}
+
+impl Drop for Digests {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        self.queue.take();
+        if let Some(thread) = self.thread.take() {
+            // It has nothing left to say.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl fmt::Debug for Digests {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Digests").finish_non_exhaustive()
+    }
+}

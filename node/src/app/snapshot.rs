@@ -1,0 +1,104 @@
+//! The whole replicated state on its way to a node that is behind, as rows.
+
+use std::sync::Arc;
+
+use chat::Cursor;
+use tokio::sync::watch;
+
+use super::keys::{self, Key, REPLICATED};
+use super::tables::Tables;
+use super::value;
+use crate::raft::application::{SnapshotRead, SnapshotWrite};
+use crate::store::StoreError;
+use crate::store::state::{Read, Row, Staged, StateStore, Table};
+
+/// A snapshot being read: one read transaction, walked table by table.
+pub(super) struct Outgoing {
+    state: Box<dyn Read + Send>,
+    /// What is left of the tables; the first of them from `from` on.
+    tables: &'static [Table],
+    from: Vec<u8>,
+}
+
+impl Outgoing {
+    pub(super) fn of(state: Box<dyn Read + Send>) -> Self {
+        Self { state, tables: REPLICATED, from: Vec::new() }
+    }
+
+    /// Takes rows of one table until the chunk is full. Whether the table has ended.
+    fn take(&mut self, table: Table, chunk: &mut Chunk) -> Result<bool, StoreError> {
+        self.state.scan(table, &self.from, None, &mut |key, value| {
+            chunk.push(table, key, value);
+            !chunk.is_full()
+        })?;
+        match chunk.rows.last() {
+            Some((_, (key, _))) if chunk.is_full() => self.from = keys::above(key),
+            _ => self.from.clear(),
+        }
+        Ok(!chunk.is_full())
+    }
+}
+
+impl SnapshotRead for Outgoing {
+    fn next(&mut self, size_max_bytes: usize) -> Result<Vec<(Table, Row)>, StoreError> {
+        let mut chunk = Chunk { rows: Vec::new(), size_bytes: 0, size_max_bytes };
+        while let Some((table, rest)) = self.tables.split_first() {
+            if !self.take(*table, &mut chunk)? {
+                break;
+            }
+            self.tables = rest;
+        }
+        Ok(chunk.rows)
+    }
+}
+
+/// Rows up to a size; the last may exceed it.
+struct Chunk {
+    rows: Vec<(Table, Row)>,
+    size_bytes: usize,
+    size_max_bytes: usize,
+}
+
+impl Chunk {
+    fn push(&mut self, table: Table, key: &[u8], value: &[u8]) {
+        self.size_bytes += key.len() + value.len();
+        self.rows.push((table, (key.to_vec(), value.to_vec())));
+    }
+
+    fn is_full(&self) -> bool {
+        !self.rows.is_empty() && self.size_bytes >= self.size_max_bytes
+    }
+}
+
+/// A snapshot being received, beside the state that it will replace.
+pub(super) struct Incoming {
+    staged: Box<dyn Staged>,
+    store: Arc<dyn StateStore>,
+    applied: watch::Sender<Cursor>,
+}
+
+impl Incoming {
+    pub(super) fn into_store(store: Arc<dyn StateStore>, applied: watch::Sender<Cursor>) -> Result<Self, StoreError> {
+        Ok(Self { staged: store.stage()?, store, applied })
+    }
+}
+
+impl SnapshotWrite for Incoming {
+    fn fill(&mut self, rows: Vec<(String, Row)>) -> Result<(), StoreError> {
+        let named = |(name, row): (String, Row)| match REPLICATED.iter().find(|table| table.0 == name) {
+            Some(table) => Ok((*table, row)),
+            None => Err(value::damaged("a snapshot from another node", &format!("the table {name:?}"))),
+        };
+        let rows = rows.into_iter().map(named).collect::<Result<Vec<_>, _>>()?;
+        self.staged.fill(&mut rows.into_iter())
+    }
+
+    fn install(mut self: Box<Self>, applied: &[u8]) -> Result<(), StoreError> {
+        let row = (Key::Applied.table(), (Key::Applied.bytes(), applied.to_vec()));
+        self.staged.fill(&mut std::iter::once(row))?;
+        self.store.adopt(self.staged)?;
+        let cursor = Tables(&*self.store.read()?).cursor()?;
+        self.applied.send_replace(cursor);
+        Ok(())
+    }
+}
