@@ -40,7 +40,7 @@ pub enum ConfigError {
     NotToml { file: PathBuf, why: String },
     #[error("The configuration file {} has an unknown key: {key}.", file.display())]
     UnknownKey { file: PathBuf, key: String },
-    #[error("{key} in {origin} is {value:?}: {why}.")]
+    #[error("{key}, from {origin}, is {value:?}: {why}.")]
     Invalid { key: &'static str, origin: Origin, value: String, why: String },
 }
 

@@ -11,6 +11,6 @@ pub struct DaemonError {
 }
 
 /// Runs the daemon until it is told to stop.
-pub async fn run(_config: DaemonConfig) -> Result<(), DaemonError> {
+pub fn run(_config: DaemonConfig) -> Result<(), DaemonError> {
     todo!()
 }

@@ -3,10 +3,11 @@
 use std::io::Write;
 use std::process::exit;
 
+use clap::error::ErrorKind;
 use node::cli::args::{ClientArgs, DaemonArgs, Invocation};
 use node::cli::{self, CliError};
 use node::config::{ConfigError, DaemonConfig, Format, Paths, Sources};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 
 fn main() {
     let code = match Invocation::parse(std::env::args_os()) {
@@ -23,11 +24,7 @@ fn daemon(args: DaemonArgs) -> i32 {
         Ok(config) => config,
         Err(error) => return failed(Format::Text, &error.into()),
     };
-    let runtime = match start_runtime() {
-        Ok(runtime) => runtime,
-        Err(code) => return code,
-    };
-    match runtime.block_on(node::daemon::run(config)) {
+    match node::daemon::run(config) {
         Ok(()) => 0,
         Err(error) => {
             // Not through the log: it may be turned off, and this has to be read.
@@ -49,14 +46,10 @@ fn client(args: ClientArgs) -> i32 {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
-    match start_runtime() {
+    match Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(cli::run(args, &environment)),
-        Err(code) => code,
+        Err(error) => failed(Format::Text, &CliError::Output(error)),
     }
-}
-
-fn start_runtime() -> Result<Runtime, i32> {
-    Builder::new_multi_thread().enable_all().build().map_err(|error| failed(Format::Text, &CliError::Output(error)))
 }
 
 /// Help and version are what was asked for; anything else is a usage error.
@@ -67,7 +60,10 @@ fn wrong_line(error: &clap::Error) -> i32 {
         return 0;
     }
     let text = error.to_string();
-    let sentence = text.trim_end().trim_start_matches("error: ").to_owned();
+    let mut sentence = text.trim_end().trim_start_matches("error: ").to_owned();
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        sentence.insert_str(0, "a command is missing.\n\n");
+    }
     failed(cli::format_wanted(std::env::args_os(), &environment), &CliError::Usage(sentence))
 }
 

@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use chat::MessageId;
+use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Flags, Setting};
@@ -26,9 +27,20 @@ impl Invocation {
         if is_client {
             ClientArgs::try_parse_from(line).map(|args| Self::Client(Box::new(args)))
         } else {
-            DaemonArgs::try_parse_from(line).map(|args| Self::Daemon(Box::new(args)))
+            let parsed = DaemonArgs::try_parse_from(&line).map(|args| Self::Daemon(Box::new(args)));
+            parsed.map_err(|error| if is_command(line.get(1)) { needs_cli() } else { error })
         }
     }
+}
+
+/// Whether the word is a command of the client.
+fn is_command(word: Option<&OsString>) -> bool {
+    word.and_then(|word| word.to_str()).is_some_and(|word| client_grammar().find_subcommand(word).is_some())
+}
+
+/// A daemon takes no command, and whoever gives it one has forgotten something.
+fn needs_cli() -> clap::Error {
+    DaemonArgs::command().error(ErrorKind::UnknownArgument, "commands are the client's: write node --cli COMMAND")
 }
 
 /// A chat for one place: without --cli this is one of its nodes, with --cli a client.
@@ -93,7 +105,7 @@ impl DaemonArgs {
 
 /// The client: without a command it is a conversation, line by line, on a terminal or from a pipe.
 #[derive(Debug, Parser)]
-#[command(name = "node", version, override_usage = "node --cli [OPTIONS] [COMMAND]", after_help = CLIENT_EXAMPLES)]
+#[command(name = "node", bin_name = "node --cli", version, after_help = CLIENT_EXAMPLES)]
 pub struct ClientArgs {
     #[command(flatten)]
     pub options: ClientOptions,
@@ -114,6 +126,7 @@ Exit codes: 0 done, 1 refused, 2 usage, 3 no node reachable, 4 not authorised,
 
 /// What stands before or after any command.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct ClientOptions {
     /// Be a client.
     #[arg(long, global = true)]

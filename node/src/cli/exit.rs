@@ -2,7 +2,7 @@
 
 use client::{ClientError, Code, Refusal};
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, Setting};
 
 /// Done.
 pub(super) const DONE: i32 = 0;
@@ -77,7 +77,12 @@ impl From<ClientError> for CliError {
 
 impl From<ConfigError> for CliError {
     fn from(error: ConfigError) -> Self {
-        Self::Usage(error.to_string())
+        match &error {
+            ConfigError::Invalid { key, .. } if *key == Setting::Join.key() => {
+                Self::refused(Code::CodeInvalid, error.to_string())
+            }
+            _ => Self::Usage(error.to_string()),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod interactive;
 mod password;
 mod print;
 mod safe;
+mod terminal;
 
 use std::ffi::OsString;
 
@@ -31,12 +32,14 @@ pub async fn run(args: ClientArgs, environment: &dyn Fn(&str) -> Option<String>)
     };
     let format = settings.format;
     let password = environment("FIVE9S_PASSWORD");
+    let terminal = terminal::Saved::now();
     let mut context = Context::new(settings, sources, args.options.password_stdin, password);
     let done = tokio::select! {
         done = dispatch(args.command, &mut context) => done,
         _ = tokio::signal::ctrl_c() => Err(CliError::Interrupted),
     };
     context.leave().await;
+    terminal.restore();
     end(format, done)
 }
 

@@ -24,6 +24,9 @@ use super::{list_accounts, words};
 /// takes less.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
+/// How long after one attempt to find out what was missed the next is made.
+const ARRIVAL_PAUSE: Duration = Duration::from_secs(2);
+
 /// How many unseen messages are asked for at once.
 const UNSEEN_A_PAGE: u32 = 200;
 
@@ -36,8 +39,8 @@ pub(super) struct Room {
     reading: Reading,
     /// Sent and not answered yet, in their order.
     unanswered: VecDeque<Sent>,
-    /// Whether the feed is being followed: it begins once a node could say what is unseen.
-    following: bool,
+    /// When to find out next what was missed; None once the feed is followed.
+    arrival: Option<Instant>,
     connected: bool,
     /// How long the end of a script waits for answers.
     patience: Duration,
@@ -69,7 +72,7 @@ impl Room {
             updates,
             reading,
             unanswered: VecDeque::new(),
-            following: false,
+            arrival: Some(Instant::now()),
             connected,
             patience,
         }
@@ -80,7 +83,6 @@ impl Room {
         for line in words::COMMANDS {
             self.console.hint(line)?;
         }
-        self.arrive().await?;
         let stayed = self.talk().await;
         self.reading.finish().await;
         stayed
@@ -92,6 +94,7 @@ impl Room {
                 biased;
                 Some(update) = self.updates.next() => self.hear(update).await?,
                 () = overdue(&self.unanswered) => self.tell_queued()?,
+                () = due(self.arrival), if self.connected => self.arrive().await?,
                 input = self.console.line(), if self.unanswered.iter().all(|sent| sent.told_queued) => self.take(input).await?,
             };
             if let Next::Leave = next {
@@ -100,13 +103,25 @@ impl Room {
         }
     }
 
-    /// Shows what was missed, then follows from there: what arrives in between is in the feed. Without
-    /// a node that waits until there is one.
-    async fn arrive(&mut self) -> Result<(), CliError> {
-        let Ok(conversations) = self.client.conversations().await else { return Ok(()) };
+    /// Shows what was missed, then follows from there. What cannot be found out now is tried again.
+    async fn arrive(&mut self) -> Result<Next, CliError> {
+        match self.catch_up().await {
+            Ok(()) => self.arrival = None,
+            Err(CliError::Refused(refusal)) if refusal.code == Code::SessionInvalid => {
+                return Err(CliError::Refused(refusal));
+            }
+            Err(CliError::Refused(_)) => self.arrival = Some(Instant::now() + ARRIVAL_PAUSE),
+            Err(end) => return Err(end),
+        }
+        Ok(Next::Stay)
+    }
+
+    /// What arrives between the list of conversations and the feed is in the feed, for that begins
+    /// where the list ends.
+    async fn catch_up(&mut self) -> Result<(), CliError> {
         let mut newest = Cursor::START;
         let mut unseen = Vec::new();
-        for conversation in conversations.items {
+        for conversation in self.client.conversations().await?.items {
             let Some(last) = &conversation.last else { continue };
             newest = newest.max(last.cursor);
             if conversation.unread > 0 {
@@ -115,10 +130,8 @@ impl Room {
             }
         }
         unseen.sort_by_key(|message| message.cursor);
-        self.show_unseen(&unseen)?;
         self.client.follow(FollowFrom::After(newest)).await?;
-        self.following = true;
-        Ok(())
+        self.show_unseen(&unseen)
     }
 
     /// The messages of others after `after`, up to `up_to`.
@@ -201,7 +214,7 @@ impl Room {
                 let words = format!("{} has deleted the account; messages that never arrived: {returned}.", by.name);
                 self.console.say(Tone::Warning, &words)?;
             }
-            Update::Link(link) => self.tell_link(&link).await?,
+            Update::Link(link) => self.tell_link(&link)?,
             Update::SessionEnded { refusal } => return Err(CliError::Refused(refusal)),
             _ => {}
         }
@@ -245,13 +258,12 @@ impl Room {
         }
     }
 
-    async fn tell_link(&mut self, link: &LinkState) -> Result<(), CliError> {
-        let connected = matches!(link, LinkState::Live { .. });
-        if self.connected && !connected {
+    fn tell_link(&mut self, link: &LinkState) -> Result<(), CliError> {
+        let was_connected = std::mem::replace(&mut self.connected, matches!(link, LinkState::Live { .. }));
+        if was_connected && !self.connected {
             self.console.hint("The node is gone; looking for another. Go on typing.")?;
         }
-        self.connected = connected;
-        if connected && !self.following { self.arrive().await } else { Ok(()) }
+        Ok(())
     }
 
     fn tell_queued(&mut self) -> Result<Next, CliError> {
@@ -317,6 +329,13 @@ impl Room {
 async fn overdue(unanswered: &VecDeque<Sent>) {
     match unanswered.iter().find(|sent| !sent.told_queued) {
         Some(sent) => tokio::time::sleep_until(sent.at + ANSWER_LIMIT).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn due(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
     }
 }
