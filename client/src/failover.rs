@@ -1,0 +1,498 @@
+//! Whom to be connected to, and when to try whom: one live link, and a warm second one to a different node, which
+//! takes over the moment that the live one is lost.
+//!
+//! [`step`] is a plain function of what is known and what happened; it neither connects nor reads a clock, and what it wants
+//! done it says in [`Action`]s. The time in milliseconds and the chance for jitter are passed in. The rim that does it all is `reach`.
+
+use std::collections::BTreeMap;
+
+use wire::{Address, PeerId};
+
+/// How many attempts may be under way at once while there is no link. A dead candidate holds one of these for some
+/// seconds; with as many as this the live ones still get their turn in time.
+pub(crate) const DIALS_MAX: usize = 16;
+
+/// How many attempts may be under way at once for the warm link alone: nobody waits for it.
+const WARM_DIALS_MAX: usize = 2;
+
+/// How long after the live link the warm one is looked for, so that a short command costs one connection.
+const WARM_AFTER_MS: u64 = 500;
+
+/// The pause after a first failure; it doubles with each, up to the longest. Up to half of it again is added by chance.
+const PAUSE_MIN_MS: u64 = 200;
+const PAUSE_MAX_MS: u64 = 2_000;
+
+/// The pause after a refusal: a stranger does not become a friend within seconds, but may be taken in.
+const REFUSED_PAUSE_MS: u64 = 15_000;
+
+/// How long a node that could not commit, or that said it leaves, is not preferred.
+const SHUN_MS: u64 = 3_000;
+
+/// A link that was made; the numbers are the rim's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct LinkId(pub(crate) u64);
+
+/// Somewhere to try.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Candidate {
+    /// This node, wherever the address book says it may be.
+    Node(PeerId),
+    /// Whoever answers there.
+    At(Address),
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// These are all the candidates there are now.
+    Known(Vec<Candidate>),
+    Connected {
+        candidate: Candidate,
+        peer: PeerId,
+        link: LinkId,
+    },
+    Failed {
+        candidate: Candidate,
+    },
+    /// Somebody is there, but not for us: another cluster's node, for one.
+    Refused {
+        candidate: Candidate,
+    },
+    Lost {
+        link: LinkId,
+    },
+    /// The node says that it is about to stop.
+    Leaving {
+        link: LinkId,
+    },
+    /// The node could not commit.
+    Unwritable {
+        link: LinkId,
+    },
+    /// The node could.
+    Writable {
+        link: LinkId,
+    },
+    /// The time asked for by `WakeAt` has come.
+    Tick,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Dial(Candidate),
+    /// This link is the live one from here on.
+    GoLive(LinkId),
+    /// There is no live link.
+    Search,
+    /// Nobody needs this link.
+    Close(LinkId),
+    /// Send a `Tick` then, unless something happens before.
+    WakeAt(u64),
+}
+
+/// What is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct State {
+    candidates: BTreeMap<Candidate, Standing>,
+    live: Option<Held>,
+    warm: Option<Held>,
+    live_since_ms: u64,
+    /// Until when a node is not preferred.
+    shunned: BTreeMap<PeerId, u64>,
+}
+
+/// How it went with a candidate.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Standing {
+    dialling: bool,
+    failures: u32,
+    retry_at_ms: u64,
+    /// Who answered, last time.
+    peer: Option<PeerId>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Held {
+    link: LinkId,
+    peer: PeerId,
+}
+
+impl State {
+    /// The link that takes over if the live one is lost.
+    pub(crate) fn warm(&self) -> Option<LinkId> {
+        self.warm.map(|held| held.link)
+    }
+
+    /// The link in use.
+    pub(crate) fn live(&self) -> Option<LinkId> {
+        self.live.map(|held| held.link)
+    }
+
+    fn holds(&self, peer: PeerId) -> bool {
+        [self.live, self.warm].into_iter().flatten().any(|held| held.peer == peer)
+    }
+
+    fn is_shunned(&self, peer: PeerId, now_ms: u64) -> bool {
+        self.shunned.get(&peer).is_some_and(|until| *until > now_ms)
+    }
+
+    fn peer_of(&self, link: LinkId) -> Option<PeerId> {
+        [self.live, self.warm].into_iter().flatten().find(|held| held.link == link).map(|held| held.peer)
+    }
+}
+
+/// What follows from an event.
+pub(crate) fn step(state: State, event: Event, now_ms: u64, chance: u64) -> (State, Vec<Action>) {
+    let was_live = state.live();
+    let mut next = state;
+    let mut actions = Vec::new();
+    take_in(&mut next, event, now_ms, chance, &mut actions);
+    choose_live(&mut next, now_ms, &mut actions);
+    if next.live() != was_live {
+        next.live_since_ms = now_ms;
+        actions.push(next.live().map_or(Action::Search, Action::GoLive));
+    }
+    dial(&mut next, now_ms, chance, &mut actions);
+    actions.extend(wake_at(&next, now_ms).map(Action::WakeAt));
+    (next, actions)
+}
+
+fn take_in(state: &mut State, event: Event, now_ms: u64, chance: u64, actions: &mut Vec<Action>) {
+    match event {
+        Event::Known(candidates) => know(state, candidates),
+        Event::Connected { candidate, peer, link } => connected(state, candidate, Held { link, peer }, actions),
+        Event::Failed { candidate } => put_off(state, &candidate, |failures| now_ms + pause_ms(failures, chance)),
+        Event::Refused { candidate } => put_off(state, &candidate, |_| now_ms + REFUSED_PAUSE_MS),
+        Event::Lost { link } => lost(state, link, now_ms, chance),
+        Event::Leaving { link } => {
+            shun(state, link, now_ms);
+            release_warm(state, link, actions);
+        }
+        Event::Unwritable { link } => shun(state, link, now_ms),
+        Event::Writable { link } => {
+            if let Some(peer) = state.peer_of(link) {
+                state.shunned.remove(&peer);
+            }
+        }
+        Event::Tick => state.shunned.retain(|_, until| *until > now_ms),
+    }
+}
+
+/// Attempts under way go on although their candidate is no longer known; their end is then of no interest.
+fn know(state: &mut State, candidates: Vec<Candidate>) {
+    let mut before = std::mem::take(&mut state.candidates);
+    for candidate in candidates {
+        let standing = before.remove(&candidate).unwrap_or_default();
+        state.candidates.insert(candidate, standing);
+    }
+    before.retain(|_, standing| standing.dialling);
+    state.candidates.append(&mut before);
+}
+
+fn connected(state: &mut State, candidate: Candidate, held: Held, actions: &mut Vec<Action>) {
+    let standing = state.candidates.entry(candidate).or_default();
+    *standing = Standing { peer: Some(held.peer), ..Standing::default() };
+    let known_twice = state.holds(held.peer);
+    if !known_twice && state.live.is_none() {
+        state.live = Some(held);
+    } else if !known_twice && state.warm.is_none() {
+        state.warm = Some(held);
+    } else {
+        actions.push(Action::Close(held.link));
+    }
+}
+
+fn put_off(state: &mut State, candidate: &Candidate, until_ms: impl Fn(u32) -> u64) {
+    if let Some(standing) = state.candidates.get_mut(candidate) {
+        standing.dialling = false;
+        standing.failures = standing.failures.saturating_add(1);
+        standing.retry_at_ms = until_ms(standing.failures);
+    }
+}
+
+fn pause_ms(failures: u32, chance: u64) -> u64 {
+    let doubled = PAUSE_MIN_MS << failures.saturating_sub(1).min(10);
+    let pause = doubled.min(PAUSE_MAX_MS);
+    pause + chance % (pause / 2)
+}
+
+fn lost(state: &mut State, link: LinkId, now_ms: u64, chance: u64) {
+    let Some(peer) = state.peer_of(link) else { return };
+    if state.live() == Some(link) {
+        state.live = None;
+    } else {
+        state.warm = None;
+    }
+    let alone = state.live.is_none() && state.warm.is_none();
+    for (candidate, standing) in &mut state.candidates {
+        if *candidate == Candidate::Node(peer) || standing.peer == Some(peer) {
+            standing.failures = standing.failures.saturating_add(1);
+            standing.retry_at_ms = now_ms + pause_ms(standing.failures, chance);
+        } else if alone {
+            // Whoever failed a while ago may be all that is left.
+            standing.retry_at_ms = now_ms;
+        }
+    }
+}
+
+fn shun(state: &mut State, link: LinkId, now_ms: u64) {
+    if let Some(peer) = state.peer_of(link) {
+        state.shunned.insert(peer, now_ms + SHUN_MS);
+    }
+}
+
+/// A node that leaves is no reserve.
+fn release_warm(state: &mut State, link: LinkId, actions: &mut Vec<Action>) {
+    if state.warm() == Some(link) {
+        state.warm = None;
+        actions.push(Action::Close(link));
+    }
+}
+
+/// The warm link steps in for a live one that is lost or shunned; two that are shunned make room for another.
+fn choose_live(state: &mut State, now_ms: u64, actions: &mut Vec<Action>) {
+    if state.live.is_none() {
+        state.live = state.warm.take();
+    }
+    let (Some(live), Some(warm)) = (state.live, state.warm) else { return };
+    if !state.is_shunned(live.peer, now_ms) {
+        return;
+    }
+    if !state.is_shunned(warm.peer, now_ms) {
+        (state.live, state.warm) = (Some(warm), Some(live));
+    } else if due(state, now_ms, 0).next().is_some() {
+        state.warm = None;
+        actions.push(Action::Close(warm.link));
+    }
+}
+
+fn dial(state: &mut State, now_ms: u64, chance: u64, actions: &mut Vec<Action>) {
+    let under_way = state.candidates.values().filter(|standing| standing.dialling).count();
+    let free = dials_wanted(state, now_ms).saturating_sub(under_way);
+    let chosen: Vec<Candidate> = due(state, now_ms, chance).take(free).collect();
+    for candidate in chosen {
+        if let Some(standing) = state.candidates.get_mut(&candidate) {
+            standing.dialling = true;
+        }
+        actions.push(Action::Dial(candidate));
+    }
+}
+
+fn dials_wanted(state: &State, now_ms: u64) -> usize {
+    match (state.live, state.warm) {
+        (None, _) => DIALS_MAX,
+        (Some(live), None) if now_ms >= state.live_since_ms + WARM_AFTER_MS || state.is_shunned(live.peer, now_ms) => {
+            WARM_DIALS_MAX
+        }
+        _ => 0,
+    }
+}
+
+/// Whom to try now: those that failed least first, chance deciding among equals so that not all clients go to
+/// one node. While there is a link, a shunned node is not worth a second one.
+fn due(state: &State, now_ms: u64, chance: u64) -> impl Iterator<Item = Candidate> {
+    let mut ready: Vec<(u32, u64, &Candidate)> = state
+        .candidates
+        .iter()
+        .filter(|(candidate, standing)| can_try(state, candidate, standing, now_ms))
+        .filter(|(_, standing)| standing.retry_at_ms <= now_ms)
+        .zip(0u32..)
+        .map(|((candidate, standing), place)| (standing.failures, chance.rotate_left(place * 7) % 1_009, candidate))
+        .collect();
+    ready.sort_unstable();
+    ready.into_iter().map(|(.., candidate)| candidate.clone()).collect::<Vec<_>>().into_iter()
+}
+
+fn can_try(state: &State, candidate: &Candidate, standing: &Standing, now_ms: u64) -> bool {
+    let peer = match candidate {
+        Candidate::Node(peer) => Some(*peer),
+        Candidate::At(_) => standing.peer,
+    };
+    let spare = peer.is_none_or(|peer| !state.holds(peer));
+    let welcome = state.live.is_none() || peer.is_none_or(|peer| !state.is_shunned(peer, now_ms));
+    !standing.dialling && spare && welcome
+}
+
+/// When there is something to do again, if nothing happens before.
+fn wake_at(state: &State, now_ms: u64) -> Option<u64> {
+    if state.live.is_some() && state.warm.is_some() {
+        return None;
+    }
+    let warm_at = state.live.map(|_| state.live_since_ms + WARM_AFTER_MS);
+    let retry_at = state
+        .candidates
+        .values()
+        .filter(|standing| !standing.dialling && !standing.peer.is_some_and(|peer| state.holds(peer)))
+        .map(|standing| standing.retry_at_ms)
+        .chain(state.shunned.values().copied());
+    warm_at.into_iter().chain(retry_at).filter(|at| *at > now_ms).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHANCE: u64 = 7;
+
+    fn peer(number: u8) -> PeerId {
+        PeerId([number; 32])
+    }
+
+    fn node(number: u8) -> Candidate {
+        Candidate::Node(peer(number))
+    }
+
+    fn connected(number: u8) -> Event {
+        Event::Connected { candidate: node(number), peer: peer(number), link: LinkId(number.into()) }
+    }
+
+    fn lost(number: u8) -> Event {
+        Event::Lost { link: LinkId(number.into()) }
+    }
+
+    /// Lets each event happen at its time and answers the last one's actions.
+    fn after(events: &[(u64, Event)]) -> (State, Vec<Action>) {
+        let start = (State::default(), Vec::new());
+        events.iter().fold(start, |(state, _), (at_ms, event)| step(state, event.clone(), *at_ms, CHANCE))
+    }
+
+    /// Three nodes, live at 1, warm at 2.
+    fn settled() -> Vec<(u64, Event)> {
+        let all = Event::Known(vec![node(1), node(2), node(3)]);
+        vec![(0, all), (1, connected(1)), (501, Event::Tick), (502, connected(2))]
+    }
+
+    fn and_then(more: &[(u64, Event)]) -> (State, Vec<Action>) {
+        after(&[settled(), more.to_vec()].concat())
+    }
+
+    fn dials(actions: &[Action]) -> usize {
+        actions.iter().filter(|action| matches!(action, Action::Dial(_))).count()
+    }
+
+    #[test]
+    fn all_candidates_are_tried_at_once() {
+        let (_, actions) = after(&[(0, Event::Known(vec![node(1), node(2), node(3)]))]);
+        assert_eq!(dials(&actions), 3);
+    }
+
+    #[test]
+    fn dials_are_bounded_and_a_failure_makes_room_for_the_next() {
+        let many: Vec<Candidate> = (0..20).map(node).collect();
+        let (state, actions) = after(&[(0, Event::Known(many))]);
+        assert_eq!(dials(&actions), DIALS_MAX);
+        let Some(Action::Dial(first)) = actions.first().cloned() else { panic!("{actions:?}") };
+        let (_, actions) = step(state, Event::Failed { candidate: first.clone() }, 1, CHANCE);
+        assert_eq!(dials(&actions), 1);
+        assert!(!actions.contains(&Action::Dial(first)), "the one that failed waits for its turn");
+    }
+
+    #[test]
+    fn the_first_to_answer_is_live_and_the_second_is_warm() {
+        let (state, actions) = after(&[(0, Event::Known(vec![node(1), node(2)])), (1, connected(2))]);
+        assert!(actions.contains(&Action::GoLive(LinkId(2))));
+        let (state, actions) = step(state, connected(1), 2, CHANCE);
+        assert_eq!((state.live(), state.warm()), (Some(LinkId(2)), Some(LinkId(1))));
+        assert_eq!(actions, vec![], "with both there is nothing left to do");
+    }
+
+    #[test]
+    fn a_third_link_and_a_second_to_the_same_node_are_closed() {
+        let again = Event::Connected { candidate: node(1), peer: peer(1), link: LinkId(9) };
+        for (event, link) in [(connected(3), 3), (again, 9)] {
+            let (state, actions) = and_then(&[(600, event)]);
+            assert_eq!(actions, vec![Action::Close(LinkId(link))]);
+            assert_eq!((state.live(), state.warm()), (Some(LinkId(1)), Some(LinkId(2))));
+        }
+    }
+
+    #[test]
+    fn a_short_command_costs_one_connection() {
+        let one = Event::Known(vec![node(1)]);
+        let (state, _) = after(&[(0, one), (1, connected(1))]);
+        let (state, actions) = step(state, Event::Known(vec![node(1), node(2)]), 100, CHANCE);
+        assert_eq!(actions, vec![Action::WakeAt(501)]);
+        let (_, actions) = step(state, Event::Tick, 501, CHANCE);
+        assert_eq!(actions, vec![Action::Dial(node(2))]);
+    }
+
+    #[test]
+    fn the_warm_link_is_live_at_once_when_the_live_one_is_lost() {
+        let (state, actions) = and_then(&[(600, lost(1))]);
+        assert_eq!(actions.first(), Some(&Action::GoLive(LinkId(2))));
+        assert_eq!((state.live(), state.warm()), (Some(LinkId(2)), None));
+    }
+
+    #[test]
+    fn losing_the_warm_link_leaves_the_live_one_alone() {
+        let (state, actions) = and_then(&[(2_000, lost(2))]);
+        assert_eq!(state.live(), Some(LinkId(1)));
+        assert!(!actions.iter().any(|action| matches!(action, Action::GoLive(_) | Action::Search)));
+        assert!(wake_at(&state, 2_000).is_some() || dials(&actions) > 0, "another warm one is looked for");
+    }
+
+    #[test]
+    fn losing_both_searches_everywhere_without_a_pause() {
+        let third_failed = Event::Failed { candidate: node(3) };
+        let (_, actions) = and_then(&[(600, third_failed), (601, lost(2)), (602, lost(1))]);
+        assert_eq!(actions.first(), Some(&Action::Search));
+        assert!(actions.contains(&Action::Dial(node(3))), "it had failed, but may be all that is left: {actions:?}");
+    }
+
+    #[test]
+    fn a_candidate_that_fails_is_tried_again_later_and_later_up_to_a_bound() {
+        let pauses: Vec<u64> = (1..=6).map(|failures| pause_ms(failures, 0)).collect();
+        assert_eq!(pauses, [200, 400, 800, 1_600, 2_000, 2_000]);
+        assert!((1..100).all(|chance| (200..300).contains(&pause_ms(1, chance))));
+        let (state, actions) = after(&[(0, Event::Known(vec![node(1)])), (10, Event::Failed { candidate: node(1) })]);
+        assert_eq!(actions, vec![Action::WakeAt(10 + pause_ms(1, CHANCE))]);
+        let (_, actions) = step(state, Event::Tick, 10 + pause_ms(1, CHANCE), CHANCE);
+        assert_eq!(dials(&actions), 1);
+    }
+
+    #[test]
+    fn a_node_that_cannot_commit_hands_over_to_the_warm_one() {
+        let (state, actions) = and_then(&[(600, Event::Unwritable { link: LinkId(1) })]);
+        assert_eq!(actions, vec![Action::GoLive(LinkId(2))]);
+        assert_eq!(state.warm(), Some(LinkId(1)));
+    }
+
+    #[test]
+    fn with_no_other_node_the_one_that_cannot_commit_is_kept() {
+        let known = Event::Known(vec![node(1)]);
+        let (state, actions) = after(&[(0, known), (1, connected(1)), (600, Event::Unwritable { link: LinkId(1) })]);
+        assert_eq!(state.live(), Some(LinkId(1)));
+        assert_eq!(dials(&actions), 0);
+    }
+
+    #[test]
+    fn two_that_cannot_commit_make_room_for_a_third() {
+        let unwritable = |number| Event::Unwritable { link: LinkId(number) };
+        let (state, actions) = and_then(&[(600, unwritable(1)), (601, unwritable(2))]);
+        assert!(actions.contains(&Action::Dial(node(3))), "{actions:?}");
+        let (state, actions) = step(state, connected(3), 650, CHANCE);
+        assert_eq!(actions.first(), Some(&Action::GoLive(LinkId(3))));
+        assert_eq!(state.live(), Some(LinkId(3)));
+    }
+
+    #[test]
+    fn a_node_that_leaves_is_left_and_is_not_kept_warm() {
+        let leaving = |number| Event::Leaving { link: LinkId(number) };
+        let (state, actions) = and_then(&[(600, leaving(1))]);
+        assert_eq!(actions.first(), Some(&Action::GoLive(LinkId(2))));
+        assert_eq!(state.live(), Some(LinkId(2)));
+        let (state, actions) = and_then(&[(600, leaving(2))]);
+        assert!(actions.contains(&Action::Close(LinkId(2))));
+        assert_eq!(state.warm(), None);
+    }
+
+    #[test]
+    fn an_address_that_turned_out_to_be_a_node_in_use_is_not_tried_again() {
+        let address: Address = "127.0.0.1:12340".parse().expect("an address");
+        let at = Candidate::At(address);
+        let answered = Event::Connected { candidate: at.clone(), peer: peer(1), link: LinkId(1) };
+        let (_, actions) = after(&[(0, Event::Known(vec![at.clone(), node(1)])), (1, answered), (501, Event::Tick)]);
+        assert!(!actions.contains(&Action::Dial(at)), "{actions:?}");
+    }
+}
