@@ -24,6 +24,19 @@ impl ClientError {
     }
 }
 
+impl From<rusqlite::Error> for ClientError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode;
+        let (code, what) = match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => (Code::StorageFull, "The disk with the profile is full"),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => (Code::Damaged, "The profile is damaged"),
+            Some(ErrorCode::DatabaseBusy) => (Code::Busy, "Another process keeps the profile busy"),
+            _ => (Code::Internal, "The profile could not be read or written"),
+        };
+        Self::new(code, format!("{what}: {error}."))
+    }
+}
+
 impl From<Refusal> for ClientError {
     fn from(refusal: Refusal) -> Self {
         Self { refusal }

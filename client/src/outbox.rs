@@ -1,0 +1,405 @@
+//! Messages that wait: on disk before [`crate::Client::send`] returns, until a node has answered.
+//!
+//! A message has the sender's id, which never changes, and a number in its session, which says its turn. Numbers are given here, in
+//! one transaction with the message, so a later message never overtakes an earlier one, whichever process
+//! sends it. What the nodes make of a number is `chat`'s business: here are only the rules by which numbers change.
+//! Sending itself is in `pump`.
+
+use chat::{AccountId, MessageId, Seq, SessionId};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
+use wire::message::To;
+use wire::{Code, Refusal};
+
+use crate::ClientError;
+use crate::profile::{Profile, damaged, fixed, int, uint};
+
+/// How many messages an account may have waiting. Beyond it `send` refuses with `busy`.
+pub(crate) const WAITING_MAX: u64 = 10_000;
+
+/// How many settled messages are remembered for each account, so that asking about them or sending them again is answered. Older
+/// ones are forgotten; the cluster itself still knows their ids.
+const SETTLED_MAX: u64 = 1_000;
+
+const QUEUED: i64 = 0;
+const STORED: i64 = 1;
+const FAILED: i64 = 2;
+
+/// A message whose turn is to come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    pub(crate) seq: Seq,
+    pub(crate) id: MessageId,
+    pub(crate) to: To,
+    pub(crate) text: String,
+}
+
+/// How far a message has come, as far as the outbox knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    Queued,
+    Stored,
+    Failed(Refusal),
+}
+
+impl Profile {
+    /// Puts a message at the end of its account's queue. The same message again (by its id) is not queued twice, and is
+    /// queued anew if it had failed; another message under a used id is refused.
+    pub(crate) fn queue(
+        &self,
+        account: AccountId,
+        id: MessageId,
+        to: &To,
+        text: &str,
+        now_ms: u64,
+    ) -> Result<(), ClientError> {
+        self.change(|transaction, cluster| {
+            if already_there(transaction, cluster, account, id, to, text)? {
+                return Ok(());
+            }
+            refuse_beyond_bound(transaction, cluster, account)?;
+            let (session, seq) = take_number(transaction, cluster, account)?;
+            let (to_name, to_account) = recipient_columns(to);
+            transaction.execute(
+                "INSERT INTO outbox (cluster, account, id, session, seq, to_name, to_account, text, queued_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                params![cluster, int(account.0), id_bytes(id), session, seq, to_name, to_account, text, int(now_ms)],
+            )?;
+            forget_old(transaction, cluster, account)
+        })
+    }
+
+    /// The messages of the session that wait, in their turn, from after `after`.
+    pub(crate) fn waiting(&self, session: SessionId, after: Seq, limit: usize) -> Result<Vec<Waiting>, ClientError> {
+        self.read(|connection, cluster| {
+            let mut query = connection.prepare_cached(
+                "SELECT seq, id, to_name, to_account, text FROM outbox
+                 WHERE cluster = ?1 AND session = ?2 AND seq > ?3 AND state = 0 ORDER BY seq LIMIT ?4",
+            )?;
+            let limit = int(limit as u64);
+            let mut rows = query.query(params![cluster, int(session.0), int(after.0), limit])?;
+            let mut waiting = Vec::new();
+            while let Some(row) = rows.next()? {
+                waiting.push(waiting_from(row)?);
+            }
+            Ok(waiting)
+        })
+    }
+
+    /// How many messages of the account wait.
+    pub(crate) fn waiting_count(&self, account: AccountId) -> Result<u64, ClientError> {
+        self.read(|connection, cluster| {
+            let query = "SELECT count(*) FROM outbox WHERE cluster = ?1 AND account = ?2 AND state = 0";
+            let count = connection.query_row(query, params![cluster, int(account.0)], |row| row.get(0))?;
+            Ok(uint(count))
+        })
+    }
+
+    /// How far a message has come; None where the outbox does not know it.
+    pub(crate) fn progress(&self, account: AccountId, id: MessageId) -> Result<Option<Progress>, ClientError> {
+        self.read(|connection, cluster| {
+            let row: Option<(i64, Option<String>, Option<String>)> = connection
+                .query_row(
+                    "SELECT state, refusal_code, refusal_message FROM outbox
+                     WHERE cluster = ?1 AND account = ?2 AND id = ?3",
+                    params![cluster, int(account.0), id_bytes(id)],
+                    |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+                )
+                .optional()?;
+            row.map(progress_from).transpose()
+        })
+    }
+
+    /// A majority has it. Answers whether this is news: another process may have heard first.
+    pub(crate) fn settle_stored(&self, account: AccountId, id: MessageId) -> Result<bool, ClientError> {
+        self.change(|transaction, cluster| {
+            let changed = transaction.execute(
+                "UPDATE outbox SET state = ?4 WHERE cluster = ?1 AND account = ?2 AND id = ?3 AND state = 0",
+                params![cluster, int(account.0), id_bytes(id), STORED],
+            )?;
+            Ok(changed > 0)
+        })
+    }
+
+    /// It was refused for good, and its number is used up. Answers whether this is news.
+    pub(crate) fn settle_failed(
+        &self,
+        account: AccountId,
+        id: MessageId,
+        refusal: &Refusal,
+    ) -> Result<bool, ClientError> {
+        self.change(|transaction, cluster| fail(transaction, cluster, account, id, refusal))
+    }
+
+    /// It was refused before its number was used: the messages behind it move up by one, or they would
+    /// wait for ever for a number that never comes.
+    pub(crate) fn settle_failed_unnumbered(
+        &self,
+        account: AccountId,
+        waiting: &Waiting,
+        session: SessionId,
+        refusal: &Refusal,
+    ) -> Result<bool, ClientError> {
+        self.change(|transaction, cluster| {
+            let news = fail(transaction, cluster, account, waiting.id, refusal)?;
+            if news {
+                let behind = ids_in_turn(transaction, cluster, session, waiting.seq)?;
+                renumber(transaction, cluster, account, session, &behind, waiting.seq)?;
+            }
+            Ok(news)
+        })
+    }
+
+    /// The node expects this number next. Where the outbox has it, nothing changes and it is sent again from there; where
+    /// the number was lost (a profile restored from a copy), everything that waits is numbered anew from it.
+    pub(crate) fn expect_number(
+        &self,
+        account: AccountId,
+        session: SessionId,
+        expected: Seq,
+    ) -> Result<(), ClientError> {
+        self.change(|transaction, cluster| {
+            let known: bool = transaction.query_row(
+                "SELECT EXISTS (SELECT 1 FROM outbox WHERE cluster = ?1 AND session = ?2 AND seq = ?3 AND state = 0)",
+                params![cluster, int(session.0), int(expected.0)],
+                |row| row.get(0),
+            )?;
+            if known {
+                return Ok(());
+            }
+            let all = ids_in_turn(transaction, cluster, session, Seq(0))?;
+            renumber(transaction, cluster, account, session, &all, expected)
+        })
+    }
+
+    /// The numbers that wait were used before, for other messages (a profile restored from a copy): numbers everything that
+    /// waits anew after the high-water mark. The ids keep it exactly once.
+    pub(crate) fn renumber_after(
+        &self,
+        account: AccountId,
+        session: SessionId,
+        high_water: Seq,
+    ) -> Result<(), ClientError> {
+        self.change(|transaction, cluster| {
+            let all = ids_in_turn(transaction, cluster, session, Seq(0))?;
+            renumber(transaction, cluster, account, session, &all, high_water.next())
+        })
+    }
+}
+
+/// Moves what waits in older sessions of the account into this one, in its order, behind what waits here already.
+pub(crate) fn move_to_session(
+    transaction: &Transaction<'_>,
+    cluster: i64,
+    account: AccountId,
+    session: SessionId,
+    high_water: Seq,
+) -> Result<(), ClientError> {
+    let mut query = transaction.prepare(
+        "SELECT id FROM outbox WHERE cluster = ?1 AND account = ?2 AND state = 0 AND session != ?3
+         ORDER BY session, seq",
+    )?;
+    let old = query
+        .query_map(params![cluster, int(account.0), int(session.0)], |row| row.get(0))?
+        .collect::<Result<Vec<Vec<u8>>, _>>()?;
+    if old.is_empty() {
+        return Ok(());
+    }
+    let mut all = ids_in_turn(transaction, cluster, session, Seq(0))?;
+    all.extend(old);
+    renumber(transaction, cluster, account, session, &all, high_water.next())
+}
+
+/// Fails what waits for an account that had this name before `account` took it.
+pub(crate) fn fail_namesakes(
+    transaction: &Transaction<'_>,
+    cluster: i64,
+    name_key: &str,
+    account: AccountId,
+) -> Result<(), ClientError> {
+    let former: Option<i64> = transaction
+        .query_row(
+            "SELECT account FROM session WHERE cluster = ?1 AND name_key = ?2 AND account != ?3",
+            params![cluster, name_key, int(account.0)],
+            |row| row.get(0),
+        )
+        .optional()?;
+    match former {
+        Some(former) => {
+            let why = "The account that wrote this was deleted before it was sent.";
+            fail_all(transaction, cluster, AccountId(uint(former)), why)
+        }
+        None => Ok(()),
+    }
+}
+
+/// Fails everything that waits for the account.
+pub(crate) fn fail_all(
+    transaction: &Transaction<'_>,
+    cluster: i64,
+    account: AccountId,
+    why: &str,
+) -> Result<(), ClientError> {
+    transaction.execute(
+        "UPDATE outbox SET state = ?3, refusal_code = ?4, refusal_message = ?5
+         WHERE cluster = ?1 AND account = ?2 AND state = 0",
+        params![cluster, int(account.0), FAILED, Code::SessionInvalid.as_str(), why],
+    )?;
+    Ok(())
+}
+
+fn already_there(
+    transaction: &Transaction<'_>,
+    cluster: i64,
+    account: AccountId,
+    id: MessageId,
+    to: &To,
+    text: &str,
+) -> Result<bool, ClientError> {
+    let (to_name, to_account) = recipient_columns(to);
+    let found: Option<(bool, i64)> = transaction
+        .query_row(
+            "SELECT text = ?4 AND to_name IS ?5 AND to_account IS ?6, state FROM outbox
+             WHERE cluster = ?1 AND account = ?2 AND id = ?3",
+            params![cluster, int(account.0), id_bytes(id), text, to_name, to_account],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()?;
+    match found {
+        None => Ok(false),
+        Some((_, FAILED)) => {
+            transaction.execute(
+                "DELETE FROM outbox WHERE cluster = ?1 AND account = ?2 AND id = ?3",
+                params![cluster, int(account.0), id_bytes(id)],
+            )?;
+            Ok(false)
+        }
+        Some((true, _)) => Ok(true),
+        Some((false, _)) => Err(ClientError::new(
+            Code::IdConflict,
+            format!("The message id {id} was used before, for another message."),
+        )),
+    }
+}
+
+fn refuse_beyond_bound(transaction: &Transaction<'_>, cluster: i64, account: AccountId) -> Result<(), ClientError> {
+    let waiting: i64 = transaction.query_row(
+        "SELECT count(*) FROM outbox WHERE cluster = ?1 AND account = ?2 AND state = 0",
+        params![cluster, int(account.0)],
+        |row| row.get(0),
+    )?;
+    if uint(waiting) < WAITING_MAX {
+        return Ok(());
+    }
+    let full = format!("{WAITING_MAX} messages are waiting to be sent already; this one was not queued.");
+    Err(ClientError::new(Code::Busy, full))
+}
+
+/// The session that the account has now, and its next number, which is thereby used.
+fn take_number(transaction: &Transaction<'_>, cluster: i64, account: AccountId) -> Result<(i64, i64), ClientError> {
+    transaction
+        .query_row(
+            "UPDATE session SET next_seq = next_seq + 1 WHERE cluster = ?1 AND account = ?2
+             RETURNING session, next_seq - 1",
+            params![cluster, int(account.0)],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()?
+        .ok_or_else(|| ClientError::new(Code::NotLoggedIn, "Nobody is logged in here; log in first."))
+}
+
+fn forget_old(transaction: &Transaction<'_>, cluster: i64, account: AccountId) -> Result<(), ClientError> {
+    transaction.execute(
+        "DELETE FROM outbox WHERE cluster = ?1 AND account = ?2 AND state != 0 AND queued_at <
+             (SELECT queued_at FROM outbox WHERE cluster = ?1 AND account = ?2 AND state != 0
+              ORDER BY queued_at DESC LIMIT 1 OFFSET ?3)",
+        params![cluster, int(account.0), int(SETTLED_MAX)],
+    )?;
+    Ok(())
+}
+
+fn fail(
+    transaction: &Transaction<'_>,
+    cluster: i64,
+    account: AccountId,
+    id: MessageId,
+    refusal: &Refusal,
+) -> Result<bool, ClientError> {
+    let changed = transaction.execute(
+        "UPDATE outbox SET state = ?4, refusal_code = ?5, refusal_message = ?6
+         WHERE cluster = ?1 AND account = ?2 AND id = ?3 AND state = 0",
+        params![cluster, int(account.0), id_bytes(id), FAILED, refusal.code.as_str(), refusal.message],
+    )?;
+    Ok(changed > 0)
+}
+
+fn ids_in_turn(
+    transaction: &Transaction<'_>,
+    cluster: i64,
+    session: SessionId,
+    after: Seq,
+) -> Result<Vec<Vec<u8>>, ClientError> {
+    let mut query = transaction
+        .prepare("SELECT id FROM outbox WHERE cluster = ?1 AND session = ?2 AND seq > ?3 AND state = 0 ORDER BY seq")?;
+    let ids = query.query_map(params![cluster, int(session.0), int(after.0)], |row| row.get(0))?;
+    Ok(ids.collect::<Result<_, _>>()?)
+}
+
+/// Gives these messages the numbers from `first` on, and the session the number after the last of them.
+fn renumber(
+    transaction: &Transaction<'_>,
+    cluster: i64,
+    account: AccountId,
+    session: SessionId,
+    ids: &[Vec<u8>],
+    first: Seq,
+) -> Result<(), ClientError> {
+    let mut place = transaction
+        .prepare("UPDATE outbox SET session = ?4, seq = ?5 WHERE cluster = ?1 AND account = ?2 AND id = ?3")?;
+    let numbered = ids.iter().zip(int(first.0)..);
+    // First out of the way below zero: a number is held by one message at a time.
+    for (id, seq) in numbered.clone() {
+        place.execute(params![cluster, int(account.0), id, int(session.0), -seq])?;
+    }
+    for (id, seq) in numbered {
+        place.execute(params![cluster, int(account.0), id, int(session.0), seq])?;
+    }
+    transaction.execute(
+        "UPDATE session SET next_seq = ?4 WHERE cluster = ?1 AND account = ?2 AND session = ?3",
+        params![cluster, int(account.0), int(session.0), int(first.0 + ids.len() as u64)],
+    )?;
+    Ok(())
+}
+
+fn waiting_from(row: &Row<'_>) -> Result<Waiting, ClientError> {
+    let to = match (row.get::<_, Option<String>>(2)?, row.get::<_, Option<i64>>(3)?) {
+        (Some(name), _) => To::Name(name),
+        (None, Some(account)) => To::Account(AccountId(uint(account))),
+        (None, None) => return Err(damaged("a message is for nobody")),
+    };
+    let id = MessageId(u128::from_be_bytes(fixed(row.get(1)?)?));
+    Ok(Waiting { seq: Seq(uint(row.get(0)?)), id, to, text: row.get(4)? })
+}
+
+fn progress_from(row: (i64, Option<String>, Option<String>)) -> Result<Progress, ClientError> {
+    let (state, code, message) = row;
+    match state {
+        QUEUED => Ok(Progress::Queued),
+        STORED => Ok(Progress::Stored),
+        FAILED => {
+            let code = Code::ALL.iter().find(|known| Some(known.as_str()) == code.as_deref());
+            Ok(Progress::Failed(Refusal::new(*code.unwrap_or(&Code::Internal), message.unwrap_or_default())))
+        }
+        _ => Err(damaged("a message has an unknown state")),
+    }
+}
+
+fn recipient_columns(to: &To) -> (Option<&str>, Option<i64>) {
+    match to {
+        To::Name(name) => (Some(name), None),
+        To::Account(account) => (None, Some(int(account.0))),
+    }
+}
+
+fn id_bytes(id: MessageId) -> [u8; 16] {
+    id.0.to_be_bytes()
+}
