@@ -1,52 +1,130 @@
 //! The calls. Each ends within the client's deadline, with an answer or a refusal.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chat::{AccountId, ConversationId, Cursor, MessageId, SessionId};
-use tokio::sync::watch;
-use wire::message::{AccountInfo, ClusterHealth, ClusterStatus, ConversationInfo, MessageInfo, NodeDigest, To};
+use chat::{AccountId, ConversationId, Cursor, Delivery, MessageId, SessionId, Text, TextError};
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+use wire::message::{
+    AccountInfo, Answer, ClusterHealth, ClusterStatus, ConversationInfo, MessageInfo, NodeDigest, Request, To,
+};
+use wire::{Code, Refusal};
 
-use crate::{ClientError, Config, FollowFrom, LinkState, Login, Page, Updates, Want};
+use crate::blocking::off_the_runtime;
+use crate::config::Granted;
+use crate::hub::{Hub, Updates};
+use crate::link::{Link, unexpected};
+use crate::login::{self, Registering};
+use crate::outbox::Progress;
+use crate::profile::{self, KeptSession, Profile};
+use crate::reach::{Reach, Start};
+use crate::shared::{Shared, Signed, ends_session, session_over};
+use crate::update::Update;
+use crate::{ClientError, Config, FollowFrom, LinkState, Login, Page, Want, clock, feed, pump};
+
+/// How long a session that the profile keeps waits for a node to confirm it; after that it is good without.
+const CONFIRM_MAX: Duration = Duration::from_secs(2);
+
+/// How long leaving waits for nodes: nobody should wait for a goodbye.
+const LEAVE_MAX: Duration = Duration::from_secs(2);
+
+/// How often a message that is not settled yet is looked at without being told.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// The longest name or pattern that is sent to a node, in bytes; a longer one matches nothing.
+const NAME_SIZE_MAX_BYTES: usize = 1_024;
 
 /// A client of a cluster: cheap to clone; the last clone dropped ends it.
 #[derive(Clone, Debug)]
-pub struct Client {}
+pub struct Client {
+    shared: Arc<Shared>,
+    tasks: Arc<Tasks>,
+    deadline: Duration,
+}
 
-#[allow(unused_variables)]
+/// What runs beside the calls, and ends with the last clone.
+#[derive(Debug)]
+struct Tasks {
+    _reach: AbortOnDropHandle<()>,
+    _pump: AbortOnDropHandle<()>,
+    feed: Mutex<Option<Following>>,
+}
+
+#[derive(Debug)]
+struct Following {
+    receipts: Arc<feed::Receipts>,
+    _task: AbortOnDropHandle<()>,
+}
+
 impl Client {
     /// Opens the profile and begins to look for nodes. Within a Tokio runtime. Does not wait for anybody.
     pub fn open(config: Config) -> Result<Self, ClientError> {
-        todo!()
+        let Granted { access, addresses, operator } = config.access.granted();
+        let profile = Profile::open(&config.profile_dir, access, login::fresh(), clock::now_ms())?;
+        let profile = Arc::new(profile);
+        let hub = Hub::new();
+        let seeds = config.seeds.into_iter().chain(addresses).collect();
+        let (reach, reaching) = Reach::begin(Start {
+            profile: profile.clone(),
+            operator,
+            runtime_dir: config.runtime_dir,
+            seeds,
+            mdns: config.mdns,
+            transport: config.transport,
+            hub: hub.clone(),
+        });
+        let shared = Arc::new(Shared {
+            profile,
+            reach,
+            hub,
+            signed: watch::Sender::new(None),
+            queued: Notify::new(),
+            settled: Notify::new(),
+            sending_trouble: Mutex::default(),
+            deadline: config.deadline,
+        });
+        let pumping = AbortOnDropHandle::new(tokio::spawn(pump::run(shared.clone())));
+        let tasks = Tasks { _reach: reaching, _pump: pumping, feed: Mutex::default() };
+        Ok(Self { shared, tasks: Arc::new(tasks), deadline: config.deadline })
+    }
+
+    /// Trusts whatever founding of the profile's cluster is met next, in the place of the one it is pinned to: for a person who knows that the
+    /// cluster was wiped and founded anew. Sessions and queued messages of the old one are kept aside.
+    pub fn forget_founding(profile_dir: &std::path::Path) -> Result<(), ClientError> {
+        profile::forget_founding(profile_dir, clock::now_ms())
     }
 
     /// The same client with another limit on how long a call may take.
     pub fn with_deadline(&self, deadline: Duration) -> Self {
-        todo!()
+        Self { deadline, ..self.clone() }
     }
 
     /// What happens, from now on. One receiver at a time: a second call takes over from the first.
     pub fn updates(&self) -> Updates {
-        todo!()
+        self.shared.hub.updates()
     }
 
     /// How the client is connected.
     pub fn link(&self) -> watch::Receiver<LinkState> {
-        todo!()
+        self.shared.reach.state.clone()
     }
 
     /// The cluster as the live node sees it; empty until it said so.
     pub fn cluster(&self) -> watch::Receiver<ClusterHealth> {
-        todo!()
+        self.shared.reach.cluster.clone()
     }
 
     /// The account that is logged in.
     pub fn account(&self) -> Option<(AccountId, String, SessionId)> {
-        todo!()
+        let signed = self.shared.signed.borrow();
+        signed.as_ref().map(|signed| (signed.account, signed.name.clone(), signed.session))
     }
 
     /// The names of the accounts that this profile keeps a session of, the one used last first.
     pub async fn kept_accounts(&self) -> Result<Vec<String>, ClientError> {
-        todo!()
+        self.profile(|profile| profile.session_names()).await
     }
 
     /// A page of accounts in the order of their names. `pattern`: `*` any run, `?` any one character.
@@ -56,65 +134,162 @@ impl Client {
         after: Option<String>,
         limit: u32,
     ) -> Result<Page<AccountInfo>, ClientError> {
-        todo!()
+        for text in [&pattern, &after].into_iter().flatten() {
+            check_length(text)?;
+        }
+        let request = Request::Accounts { pattern, after, limit };
+        match self.shared.call(request, self.deadline).await? {
+            (Answer::Accounts { accounts, more }, stale) => Ok(Page { items: accounts, more, stale }),
+            (other, _) => Err(unexpected(&other).into()),
+        }
     }
 
     /// Creates an account and is logged in to it.
     pub async fn create_account(&self, name: &str, password: &str) -> Result<Login, ClientError> {
-        todo!()
+        let name = login::check(name, password)?.as_str().to_owned();
+        let until = Instant::now() + self.deadline;
+        let registering = Registering::start(password)?;
+        let request = Request::RegisterStart { name: name.clone(), registration: registering.message.clone() };
+        let answer = match self.shared.call(request, self.deadline).await?.0 {
+            Answer::RegisterStart { registration } => registration,
+            other => return Err(unexpected(&other).into()),
+        };
+        let registration = registering.finish(answer).await?;
+        let token = login::fresh_token();
+        let creation = login::fresh_creation();
+        let request = Request::RegisterFinish { creation, name, upload: registration.upload, token: token.clone() };
+        let (answer, _) = self.shared.call(request, until.saturating_duration_since(Instant::now())).await?;
+        let opened = login::opened(answer)?;
+        let kept = login::kept(&opened, &token, registration.verifier, registration.export_key);
+        self.keep(kept, opened).await
     }
 
     /// Logs in. Where the profile keeps a session of the account and the password is right, works without any node.
     pub async fn log_in(&self, name: &str, password: &str) -> Result<Login, ClientError> {
-        todo!()
+        check_length(name)?;
+        if let Some(kept) = self.kept_session(name).await?.filter(|kept| !kept.ended)
+            && login::is_right(password, &kept).await
+        {
+            match self.go_on(kept).await {
+                Err(error) if ends_session(error.code()) => {}
+                answer => return answer,
+            }
+        }
+        let token = login::fresh_token();
+        let attempt = |link: Link| login::log_in(link, name, password, &token);
+        let (opened, kept) = self.shared.retry(self.deadline, attempt).await?;
+        self.keep(kept, opened).await
     }
 
     /// Goes on with a session that the profile keeps; `not_logged_in` where it keeps none.
     pub async fn resume(&self, name: &str) -> Result<Login, ClientError> {
-        todo!()
+        match self.kept_session(name).await? {
+            Some(kept) if kept.ended => Err(session_over().into()),
+            Some(kept) => self.go_on(kept).await,
+            None => {
+                let none = format!("No session of {name} is kept here; log in with the password first.");
+                Err(ClientError::new(Code::NotLoggedIn, none))
+            }
+        }
     }
 
     /// Ends the session for good, on the nodes and in the profile. Whatever is queued in it is failed.
     pub async fn log_out(&self) -> Result<(), ClientError> {
-        todo!()
+        let Signed { account, .. } = self.shared.signed()?;
+        match self.shared.call_as(account, Request::LogOut, self.deadline).await {
+            Ok(_) => {}
+            // Ended already: what was wanted.
+            Err(error) if ends_session(error.code()) => {}
+            Err(error) => return Err(error),
+        }
+        self.sign_out(account).await
     }
 
-    /// Leaves politely: the account is no longer active, the session stays in the profile. Waits for queued messages
-    /// no longer than for the answer.
+    /// Leaves politely: the account is no longer active, the session stays in the profile. What was received is acknowledged first.
     pub async fn leave(&self) -> Result<(), ClientError> {
-        todo!()
+        let Signed { account, .. } = self.shared.signed()?;
+        let within = self.deadline.min(LEAVE_MAX);
+        if let Some(Following { receipts, _task }) = self.stop_following() {
+            drop(_task);
+            let told = tokio::time::timeout(within, feed::tell(&self.shared, &receipts)).await;
+            if !matches!(told, Ok(Ok(()))) {
+                tracing::debug!("receipts wait for the next time");
+            }
+        }
+        self.shared.call_as(account, Request::Leave, within).await.map(|_| ())
     }
 
     /// What deleting the account would do: how many messages it never received, from how many senders.
     pub async fn deletion_preview(&self) -> Result<(u64, u64), ClientError> {
-        todo!()
+        match self.ask(Request::DeletionPreview).await?.0 {
+            Answer::DeletionPreview { undelivered, senders } => Ok((undelivered, senders)),
+            other => Err(unexpected(&other).into()),
+        }
     }
 
     /// Deletes the account. Answers how many messages went back to their senders.
     pub async fn delete_account(&self) -> Result<u64, ClientError> {
-        todo!()
+        let signed = self.shared.signed()?;
+        let returned = match self.ask(Request::DeleteAccount).await {
+            Ok((Answer::AccountDeleted { returned }, _)) => returned,
+            Ok((other, _)) => return Err(unexpected(&other).into()),
+            // The answer to an earlier attempt may have been lost.
+            Err(error) if ends_session(error.code()) && self.is_gone(&signed).await? => 0,
+            Err(error) => return Err(error),
+        };
+        self.sign_out(signed.account).await?;
+        Ok(returned)
     }
 
     /// Queues a message and returns once it is on disk; it is sent in its turn as soon as a node can be reached, by this process
     /// or a later one. `id`: the caller's own, so that calling again after a crash sends nothing twice.
     pub async fn send(&self, to: To, text: String, id: Option<MessageId>) -> Result<MessageId, ClientError> {
-        todo!()
+        let Signed { account, .. } = self.shared.signed()?;
+        Text::parse(text.as_str()).map_err(text_refused)?;
+        if let To::Name(name) = &to {
+            check_length(name)?;
+        }
+        let id = id.unwrap_or_else(fresh_id);
+        let (queued_to, queued_text) = (to.clone(), text.clone());
+        self.profile(move |profile| profile.queue(account, id, &queued_to, &queued_text, clock::now_ms())).await?;
+        self.shared.hub.note(Update::Queued { id, to, text });
+        self.shared.queued.notify_one();
+        Ok(id)
     }
 
     /// Waits until a message of this account has come so far. `no_node`, `no_quorum`, `timeout`: not yet, and it
     /// stays queued.
     pub async fn settled(&self, id: MessageId, want: Want, within: Duration) -> Result<MessageInfo, ClientError> {
-        todo!()
+        let until = Instant::now() + within;
+        self.answered(id, until).await?;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.with_deadline(left).message(id).await? {
+                Some(info) if has_come(info.state, want) => return Ok(info),
+                Some(info) if info.state == Delivery::Returned => return Err(returned(&info)),
+                None if self.progress(id).await?.is_none() => return Err(unknown_message(id)),
+                _ => {}
+            }
+            if Instant::now() + LOOK >= until {
+                let waits = "The message is stored, but no device of the recipient has received it yet.";
+                return Err(ClientError::new(Code::Timeout, waits));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// How many messages of this account wait in the outbox.
     pub async fn queued(&self) -> Result<u64, ClientError> {
-        todo!()
+        let Signed { account, .. } = self.shared.signed()?;
+        self.profile(move |profile| profile.waiting_count(account)).await
     }
 
     /// All conversations of the account.
     pub async fn conversations(&self) -> Result<Page<ConversationInfo>, ClientError> {
-        todo!()
+        match self.ask(Request::Conversations).await? {
+            (Answer::Conversations(items), stale) => Ok(Page { items, more: false, stale }),
+            (other, _) => Err(unexpected(&other).into()),
+        }
     }
 
     /// A page of a conversation, oldest first: the last `limit` before `before`, or the first `limit` after `after`,
@@ -126,42 +301,201 @@ impl Client {
         after: Option<Cursor>,
         limit: u32,
     ) -> Result<(Option<ConversationInfo>, Page<MessageInfo>), ClientError> {
-        todo!()
+        if let To::Name(name) = &with {
+            check_length(name)?;
+        }
+        match self.ask(Request::Messages { with, before, after, limit }).await? {
+            (Answer::Messages { conversation, messages, more }, stale) => {
+                Ok((conversation, Page { items: messages, more, stale }))
+            }
+            (other, _) => Err(unexpected(&other).into()),
+        }
     }
 
     /// One message of the account, by its sender's id.
     pub async fn message(&self, id: MessageId) -> Result<Option<MessageInfo>, ClientError> {
-        todo!()
+        match self.ask(Request::MessageById { id }).await?.0 {
+            Answer::Message(message) => Ok(message),
+            other => Err(unexpected(&other).into()),
+        }
     }
 
     /// The account has read the conversation up to there.
     pub async fn mark_read(&self, conversation: ConversationId, up_to: Cursor) -> Result<(), ClientError> {
-        todo!()
+        self.ask(Request::Read { conversation, up_to }).await.map(|_| ())
     }
 
     /// Begins to follow the account's feed; [`Client::updates`] carries it, over every failover. The account is active
     /// meanwhile. What is received is acknowledged by itself. Again: starts over from there.
     pub async fn follow(&self, from: FollowFrom) -> Result<(), ClientError> {
-        todo!()
+        let Signed { account, .. } = self.shared.signed()?;
+        let receipts = feed::receipts(&self.shared, account, from).await?;
+        self.stop_following();
+        let task = tokio::spawn(feed::follow(self.shared.clone(), receipts.clone()));
+        let following = Following { receipts, _task: AbortOnDropHandle::new(task) };
+        *self.tasks.feed.lock().unwrap_or_else(PoisonError::into_inner) = Some(following);
+        Ok(())
     }
 
     /// Every node, and what each says of itself.
     pub async fn cluster_status(&self) -> Result<ClusterStatus, ClientError> {
-        todo!()
+        match self.shared.call(Request::ClusterStatus, self.deadline).await?.0 {
+            Answer::ClusterStatus(status) => Ok(status),
+            other => Err(unexpected(&other).into()),
+        }
     }
 
     /// A hash of the whole state at one index, on every node.
     pub async fn cluster_check(&self) -> Result<(Cursor, Vec<NodeDigest>), ClientError> {
-        todo!()
+        match self.shared.call(Request::ClusterCheck, self.deadline).await?.0 {
+            Answer::ClusterCheck { index, digests } => Ok((index, digests)),
+            other => Err(unexpected(&other).into()),
+        }
     }
 
     /// Removes a node from the cluster. Operators only.
     pub async fn remove_node(&self, name: &str) -> Result<(), ClientError> {
-        todo!()
+        check_length(name)?;
+        self.shared.call(Request::RemoveNode { name: name.to_owned() }, self.deadline).await.map(|_| ())
     }
 
     /// Hands leadership over, to the node of that name or to whichever is most up to date. Operators only.
     pub async fn transfer_leader(&self, to: Option<&str>) -> Result<(), ClientError> {
-        todo!()
+        check_length(to.unwrap_or_default())?;
+        let request = Request::TransferLeader { to: to.map(str::to_owned) };
+        self.shared.call(request, self.deadline).await.map(|_| ())
     }
+
+    /// Asks as whoever is logged in.
+    async fn ask(&self, request: Request) -> Result<(Answer, bool), ClientError> {
+        let Signed { account, .. } = self.shared.signed()?;
+        self.shared.call_as(account, request, self.deadline).await
+    }
+
+    async fn profile<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Profile) -> Result<T, ClientError> + Send + 'static,
+    ) -> Result<T, ClientError> {
+        off_the_runtime(&self.shared.profile, work).await
+    }
+
+    async fn kept_session(&self, name: &str) -> Result<Option<KeptSession>, ClientError> {
+        let name = name.to_owned();
+        self.profile(move |profile| profile.session_named(&name)).await
+    }
+
+    /// Keeps a session that was just opened, and speaks for it from here on.
+    async fn keep(&self, kept: KeptSession, opened: login::Opened) -> Result<Login, ClientError> {
+        let (keep, high_water) = (kept.clone(), opened.high_water);
+        self.profile(move |profile| profile.keep_session(&keep, high_water, clock::now_ms())).await?;
+        self.sign_in(&kept);
+        Ok(Login { account: opened.account, online: true })
+    }
+
+    /// Speaks for a session that the profile keeps, confirmed by a node if one can be reached soon.
+    async fn go_on(&self, kept: KeptSession) -> Result<Login, ClientError> {
+        let account = kept.account;
+        let confirm = |link: Link| async move { self.shared.speak_as(&link, account).await.map(|_| ()) };
+        let online = match self.shared.retry(self.deadline.min(CONFIRM_MAX), confirm).await {
+            Ok(()) => true,
+            Err(error) if is_about_nodes(error.code()) => false,
+            Err(error) => return Err(error),
+        };
+        self.sign_in(&kept);
+        self.profile(move |profile| profile.touch_session(account, clock::now_ms())).await?;
+        Ok(Login { account: kept.info(), online })
+    }
+
+    fn sign_in(&self, kept: &KeptSession) {
+        let signed = Signed { account: kept.account, name: kept.name.clone(), session: kept.session };
+        let before = self.shared.signed.send_replace(Some(signed));
+        if before.is_some_and(|before| before.account != kept.account) {
+            self.stop_following();
+        }
+        self.shared.queued.notify_one();
+    }
+
+    async fn sign_out(&self, account: AccountId) -> Result<(), ClientError> {
+        self.stop_following();
+        self.shared.signed.send_replace(None);
+        self.profile(move |profile| profile.forget_session(account)).await
+    }
+
+    fn stop_following(&self) -> Option<Following> {
+        self.tasks.feed.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Whether the account is no longer among the living.
+    async fn is_gone(&self, signed: &Signed) -> Result<bool, ClientError> {
+        // Names have no wildcards in them, so this finds at most the one.
+        let namesakes = self.accounts(Some(signed.name.clone()), None, 1).await?;
+        Ok(!namesakes.items.iter().any(|account| account.id == signed.account))
+    }
+
+    /// Waits until the outbox no longer waits for a message.
+    async fn answered(&self, id: MessageId, until: Instant) -> Result<(), ClientError> {
+        loop {
+            let settled = self.shared.settled.notified();
+            match self.progress(id).await? {
+                Some(Progress::Failed(refusal)) => return Err(refusal.into()),
+                Some(Progress::Stored) | None => return Ok(()),
+                Some(Progress::Queued) => {}
+            }
+            if Instant::now() >= until {
+                return Err(self.shared.overdue(self.shared.sending_trouble()));
+            }
+            tokio::select! {
+                () = settled => {}
+                () = tokio::time::sleep_until(until.min(Instant::now() + LOOK)) => {}
+            }
+        }
+    }
+
+    async fn progress(&self, id: MessageId) -> Result<Option<Progress>, ClientError> {
+        let Signed { account, .. } = self.shared.signed()?;
+        self.profile(move |profile| profile.progress(account, id)).await
+    }
+}
+
+fn has_come(state: Delivery, want: Want) -> bool {
+    match want {
+        Want::Stored => true,
+        Want::Delivered => matches!(state, Delivery::Delivered | Delivery::Read),
+    }
+}
+
+/// A refusal that says something about the nodes and nothing about what was asked of them.
+fn is_about_nodes(code: Code) -> bool {
+    crate::shared::may_pass(code) || matches!(code, Code::NoNode)
+}
+
+fn check_length(name: &str) -> Result<(), ClientError> {
+    if name.len() <= NAME_SIZE_MAX_BYTES {
+        return Ok(());
+    }
+    let long = format!("A name has at most {} characters.", chat::NAME_LENGTH_MAX);
+    Err(ClientError::new(Code::NameInvalid, long))
+}
+
+fn text_refused(error: TextError) -> ClientError {
+    let code = match error {
+        TextError::Empty => Code::TextEmpty,
+        TextError::TooLong(_) => Code::TextTooLong,
+    };
+    ClientError::new(code, error.to_string())
+}
+
+fn returned(info: &MessageInfo) -> ClientError {
+    let gone = format!("The account {} was deleted before the message reached it.", info.to.name);
+    Refusal::new(Code::AccountDeleted, gone).into()
+}
+
+fn unknown_message(id: MessageId) -> ClientError {
+    ClientError::new(Code::NoSuchConversation, format!("This account has sent no message with the id {id}."))
+}
+
+/// A ULID of now.
+fn fresh_id() -> MessageId {
+    let chance = u128::from_be_bytes(login::fresh());
+    MessageId(ulid::Ulid::from_parts(clock::now_ms(), chance).0)
 }

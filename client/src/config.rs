@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wire::{Address, Transport};
+use wire::invite::{Grant, Invite};
+use wire::secret::{ClientSecret, ClusterId, ClusterSecret, OperatorKey};
+use wire::{Address, Code, Transport};
 
 use crate::ClientError;
 
@@ -59,23 +61,47 @@ impl fmt::Debug for Config {
 
 /// By what right the client talks to a cluster, and to which. Given once, the profile remembers it.
 #[derive(Clone, Debug)]
-pub struct Access {}
+pub struct Access {
+    granted: Granted,
+}
+
+/// What an access comes down to.
+#[derive(Clone, Debug)]
+pub(crate) struct Granted {
+    /// None: what the profile remembers.
+    pub(crate) access: Option<(ClusterId, ClientSecret)>,
+    /// Where nodes may be.
+    pub(crate) addresses: Vec<Address>,
+    pub(crate) operator: Option<OperatorKey>,
+}
 
 impl Access {
     /// Whatever the profile remembers; opening fails with `wrong_secret` where that is nothing.
     pub fn remembered() -> Self {
-        todo!()
+        Self { granted: Granted { access: None, addresses: Vec::new(), operator: None } }
     }
 
     /// From a code for a client or a node (`five9s-client-…`), whose addresses become seeds.
     pub fn from_code(code: &str) -> Result<Self, ClientError> {
-        let _ = code;
-        todo!()
+        let invite: Invite = code.trim().parse()?;
+        let secret = match invite.grant {
+            Grant::Client(secret) => secret,
+            Grant::Node(secret) => secret.client_secret(),
+        };
+        let access = Some((invite.cluster, secret));
+        Ok(Self { granted: Granted { access, addresses: invite.addresses, operator: None } })
     }
 
     /// From the text of the cluster's secret file: an operator's. What makes an operator is not remembered.
     pub fn from_secret(secret: &str) -> Result<Self, ClientError> {
-        let _ = secret;
-        todo!()
+        let secret = ClusterSecret::parse(secret)
+            .map_err(|error| ClientError::new(Code::CodeInvalid, format!("The cluster secret is damaged: {error}.")))?;
+        let access = Some((secret.cluster_id(), secret.node_secret().client_secret()));
+        let operator = Some(secret.operator_key());
+        Ok(Self { granted: Granted { access, addresses: Vec::new(), operator } })
+    }
+
+    pub(crate) fn granted(self) -> Granted {
+        self.granted
     }
 }

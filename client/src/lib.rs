@@ -5,15 +5,29 @@
 //! it back, once and in order, whichever nodes come and go meanwhile. Whoever uses this crate never
 //! sees a connection: it calls, and reads [`Update`]s.
 
+mod blocking;
 mod client;
+mod clock;
 mod config;
 mod error;
+mod failover;
+mod feed;
+mod find;
+mod hub;
+mod link;
+mod login;
+mod outbox;
+mod profile;
+mod pump;
+mod reach;
+mod shared;
 mod update;
 
 pub use client::Client;
 pub use config::{Access, Config};
 pub use error::ClientError;
-pub use update::{FollowFrom, LinkState, Login, Page, Update, Updates, Want};
+pub use hub::Updates;
+pub use update::{FollowFrom, LinkState, Login, Page, Update, Want};
 
 // What the calls speak of, so that most users need no other crate.
 pub use chat::{AccountId, ConversationId, Cursor, Delivery, MessageId, Seq, SessionId, Timestamp};

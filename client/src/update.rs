@@ -118,15 +118,3 @@ pub struct Page<T> {
     pub more: bool,
     pub stale: bool,
 }
-
-/// The receiving end of a client's updates. What came from the feed counts as received (and is acknowledged, and
-/// remembered) when the next update is asked for, or when this is dropped: a process killed in between is told again.
-#[derive(Debug)]
-pub struct Updates {}
-
-impl Updates {
-    /// The next update. None: the client is gone, or another call to `updates` took over. Safe to cancel.
-    pub async fn next(&mut self) -> Option<Update> {
-        todo!()
-    }
-}
