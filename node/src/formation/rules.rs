@@ -1,0 +1,418 @@
+//! The rules of formation, as one function from what happens to what to do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use wire::peer::{Candidate, FoundingRecord, PeerAnswer, Standing, StoreId};
+use wire::{Code, PeerId, Refusal};
+
+use super::founding::{self, Draft};
+use super::kept::Membership;
+
+/// Who this node is while it looks for its cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Me {
+    pub peer: PeerId,
+    pub store: StoreId,
+    pub name: String,
+    pub name_chosen: bool,
+    pub expect: u32,
+    /// The public operator key, if this node holds the cluster secret itself.
+    pub operator_key: Option<[u8; 32]>,
+}
+
+/// Names a request that waits for its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AnswerId(pub u64);
+
+/// Something happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A while has passed: ask again for what is still missing.
+    Tick,
+    /// A node introduced itself.
+    Heard(Candidate),
+    /// A node answered our introduction, so it has heard of us as well.
+    Met(Candidate),
+    /// A node has not been heard of for a while.
+    Lost(PeerId),
+    PromiseAsked {
+        from: PeerId,
+        record: FoundingRecord,
+        answer: AnswerId,
+    },
+    PromiseGiven {
+        by: PeerId,
+    },
+    PromiseRefused {
+        by: PeerId,
+        refusal: Refusal,
+    },
+    FoundTold {
+        record: FoundingRecord,
+        answer: AnswerId,
+    },
+    Admitted {
+        node_id: u64,
+        founding: FoundingRecord,
+    },
+    AdmissionRefused {
+        by: PeerId,
+        refusal: Refusal,
+    },
+}
+
+/// To be done, in this order: a promise is on the disk before the answer that gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    WritePromise(FoundingRecord),
+    /// Formation is over once this is on the disk.
+    WriteMembership(Membership),
+    Answer(AnswerId, PeerAnswer),
+    AskPromise {
+        of: PeerId,
+        record: FoundingRecord,
+    },
+    TellFound {
+        to: PeerId,
+        record: FoundingRecord,
+    },
+    AskAdmission {
+        via: PeerId,
+    },
+    /// For the log.
+    Say(String),
+    /// The node cannot be what its folder says it is.
+    Stop(Refusal),
+}
+
+/// How far the node has come.
+#[derive(Clone, Debug)]
+pub struct State {
+    me: Me,
+    draft: Draft,
+    phase: Phase,
+    /// Everyone heard of lately, whoever began.
+    seen: BTreeMap<PeerId, Candidate>,
+    /// Those of them who have heard of us.
+    met: BTreeSet<PeerId>,
+    /// What the log was told already.
+    said: BTreeSet<String>,
+    /// How often admission was asked for, so that the next member is asked next time.
+    asked: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Phase {
+    Gathering,
+    /// The record is on this node's disk, and it knows the same of these.
+    Promised {
+        record: FoundingRecord,
+        by: BTreeSet<PeerId>,
+    },
+    Belongs(Membership),
+}
+
+impl State {
+    /// A node that has promised, or not, in an earlier life.
+    pub fn new(me: Me, draft: Draft, promise: Option<FoundingRecord>) -> Self {
+        let phase = match promise {
+            Some(record) => Phase::Promised { record, by: BTreeSet::from([me.peer]) },
+            None => Phase::Gathering,
+        };
+        Self { me, draft, phase, seen: BTreeMap::new(), met: BTreeSet::new(), said: BTreeSet::new(), asked: 0 }
+    }
+
+    /// What the node may say of itself.
+    pub fn standing(&self) -> Standing {
+        match &self.phase {
+            Phase::Gathering => Standing::Fresh,
+            Phase::Promised { record, .. } => Standing::Promised(record.clone()),
+            Phase::Belongs(membership) => {
+                Standing::Member { node_id: membership.node_id, incarnation: membership.founding.incarnation }
+            }
+        }
+    }
+
+    /// Set once the node belongs to a cluster.
+    pub fn membership(&self) -> Option<&Membership> {
+        match &self.phase {
+            Phase::Belongs(membership) => Some(membership),
+            _ => None,
+        }
+    }
+
+    fn say_once(&mut self, sentence: String) -> Vec<Action> {
+        if self.said.insert(sentence.clone()) { vec![Action::Say(sentence)] } else { Vec::new() }
+    }
+
+    fn me_as_candidate(&self) -> Candidate {
+        Candidate {
+            peer: self.me.peer,
+            store: self.me.store,
+            name: self.me.name.clone(),
+            name_chosen: self.me.name_chosen,
+            expect: self.me.expect,
+            addresses: Vec::new(),
+            standing: Standing::Fresh,
+            operator_key: self.me.operator_key,
+            knows: Vec::new(),
+        }
+    }
+}
+
+/// What follows from the event.
+pub fn step(state: &mut State, event: Event) -> Vec<Action> {
+    match event {
+        Event::Tick => on_tick(state),
+        Event::Heard(candidate) => on_seen(state, candidate),
+        Event::Met(candidate) => {
+            state.met.insert(candidate.peer);
+            on_seen(state, candidate)
+        }
+        Event::Lost(peer) => {
+            state.seen.remove(&peer);
+            state.met.remove(&peer);
+            Vec::new()
+        }
+        Event::PromiseAsked { from, record, answer } => on_promise_asked(state, from, record, answer),
+        Event::PromiseGiven { by } => on_promised(state, by),
+        Event::PromiseRefused { by, refusal } => on_promise_refused(state, by, &refusal),
+        Event::FoundTold { record, answer } => on_found_told(state, &record, answer),
+        Event::Admitted { node_id, founding } => match state.phase {
+            Phase::Gathering => belong(state, Membership { node_id, founding }),
+            // Promised or a member meanwhile: that came first, and holds.
+            _ => Vec::new(),
+        },
+        Event::AdmissionRefused { by, refusal } => on_admission_refused(state, by, refusal),
+    }
+}
+
+fn on_tick(state: &mut State) -> Vec<Action> {
+    match &state.phase {
+        Phase::Gathering => gather(state, true),
+        Phase::Promised { record, by } => {
+            let missing = record.founders.iter().filter(|founder| !by.contains(&founder.peer));
+            let asks = missing.map(|founder| Action::AskPromise { of: founder.peer, record: record.clone() });
+            let asks: Vec<_> = asks.collect();
+            // A promise alone makes a cluster of one.
+            if asks.is_empty() { found(state) } else { asks }
+        }
+        Phase::Belongs(_) => Vec::new(),
+    }
+}
+
+fn on_seen(state: &mut State, candidate: Candidate) -> Vec<Action> {
+    let peer = candidate.peer;
+    let shared = shares_promise(state, &candidate.standing);
+    let mut actions = match candidate.standing {
+        Standing::Fresh if candidate.expect != state.me.expect => disagreement(state, &candidate),
+        _ => Vec::new(),
+    };
+    state.seen.insert(peer, candidate);
+    actions.extend(match (&state.phase, shared) {
+        (Phase::Gathering, _) => gather(state, false),
+        (Phase::Promised { .. }, Shared::Promised) => on_promised(state, peer),
+        (Phase::Promised { .. }, Shared::Founded) => found(state),
+        _ => Vec::new(),
+    });
+    actions
+}
+
+/// What another node's standing says about the record that we have promised.
+enum Shared {
+    Nothing,
+    Promised,
+    /// It initialised, which takes the promises of all.
+    Founded,
+}
+
+fn shares_promise(state: &State, standing: &Standing) -> Shared {
+    let Phase::Promised { record, .. } = &state.phase else { return Shared::Nothing };
+    match standing {
+        Standing::Promised(theirs) if theirs == record => Shared::Promised,
+        Standing::Member { incarnation, .. } if *incarnation == record.incarnation => Shared::Founded,
+        _ => Shared::Nothing,
+    }
+}
+
+fn disagreement(state: &mut State, other: &Candidate) -> Vec<Action> {
+    let (theirs, ours) = (other.expect, state.me.expect);
+    let known = state.seen.get(&other.peer).is_some_and(|before| before.expect == theirs);
+    if known {
+        return Vec::new();
+    }
+    let sentence = format!(
+        "{} ({}) expects {theirs} founding nodes and this node {ours}: they do not found a cluster together",
+        other.name, other.peer
+    );
+    state.say_once(sentence)
+}
+
+/// Proposes, asks for admission, or waits for more to come.
+fn gather(state: &mut State, ticked: bool) -> Vec<Action> {
+    let members: Vec<PeerId> = with_standing(state, |s| matches!(s, Standing::Member { .. }));
+    if !members.is_empty() {
+        return if ticked { ask_admission(state, &members) } else { Vec::new() };
+    }
+    if !with_standing(state, |s| matches!(s, Standing::Promised(_))).is_empty() {
+        return state.say_once("other nodes are founding a cluster; this node joins it afterwards".into());
+    }
+    let mine = state.me_as_candidate();
+    let lowest = lowest_fresh(state, &mine);
+    let enough = usize::try_from(state.me.expect).is_ok_and(|expect| lowest.len() == expect);
+    if !enough {
+        let sentence = format!("{} of {} founding nodes have found each other", lowest.len(), state.me.expect);
+        return state.say_once(sentence);
+    }
+    let all_met = lowest.iter().all(|other| other.peer == state.me.peer || state.met.contains(&other.peer));
+    if lowest.first().map(|first| first.peer) != Some(state.me.peer) || !all_met {
+        return Vec::new();
+    }
+    let Some(operator_key) = lowest.iter().find_map(|candidate| candidate.operator_key) else {
+        return state.say_once("no founding node holds the cluster secret itself; start one that does".into());
+    };
+    let record = founding::record(&state.draft, operator_key, &lowest);
+    propose(state, record)
+}
+
+/// As many as the cluster needs, the lowest first, of those who would found it with us.
+fn lowest_fresh<'a>(state: &'a State, mine: &'a Candidate) -> Vec<&'a Candidate> {
+    let fresh = |candidate: &&Candidate| {
+        candidate.standing == Standing::Fresh && candidate.expect == state.me.expect && candidate.peer != mine.peer
+    };
+    let mut all: Vec<&Candidate> = state.seen.values().filter(fresh).chain([mine]).collect();
+    all.sort_by_key(|candidate| candidate.peer);
+    all.truncate(usize::try_from(state.me.expect).unwrap_or(usize::MAX));
+    all
+}
+
+fn with_standing(state: &State, wanted: impl Fn(&Standing) -> bool) -> Vec<PeerId> {
+    state.seen.values().filter(|candidate| wanted(&candidate.standing)).map(|candidate| candidate.peer).collect()
+}
+
+fn propose(state: &mut State, record: FoundingRecord) -> Vec<Action> {
+    // Our own promise comes first: whoever asks others has given it.
+    let mut actions = vec![Action::WritePromise(record.clone())];
+    state.phase = Phase::Promised { record, by: BTreeSet::from([state.me.peer]) };
+    actions.extend(on_tick(state));
+    actions
+}
+
+fn ask_admission(state: &mut State, members: &[PeerId]) -> Vec<Action> {
+    let via = members[state.asked % members.len()];
+    state.asked += 1;
+    vec![Action::AskAdmission { via }]
+}
+
+fn on_promise_asked(state: &mut State, from: PeerId, record: FoundingRecord, answer: AnswerId) -> Vec<Action> {
+    match &state.phase {
+        Phase::Gathering => match may_promise(state, from, &record) {
+            Ok(()) => {
+                // On the disk before the answer: a promise that a crash could undo is none.
+                let actions = vec![Action::WritePromise(record.clone()), Action::Answer(answer, PeerAnswer::Done)];
+                state.phase = Phase::Promised { record, by: BTreeSet::from([state.me.peer]) };
+                with(actions, on_promised(state, from))
+            }
+            Err(refusal) => vec![Action::Answer(answer, PeerAnswer::Refused(refusal))],
+        },
+        Phase::Promised { record: ours, .. } if *ours == record => {
+            with(vec![Action::Answer(answer, PeerAnswer::Done)], on_promised(state, from))
+        }
+        Phase::Belongs(membership) if membership.founding == record => {
+            vec![Action::Answer(answer, PeerAnswer::Done)]
+        }
+        _ => vec![Action::Answer(answer, PeerAnswer::Refused(promised_another()))],
+    }
+}
+
+/// A record is promised only as it would have been proposed here. Otherwise two overlapping sets could
+/// each get some promises and neither all of them.
+fn may_promise(state: &State, from: PeerId, record: &FoundingRecord) -> Result<(), Refusal> {
+    let from_founder = record.founders.iter().any(|founder| founder.peer == from);
+    if !from_founder || !founding::is_sound(record, &state.me) {
+        let sentence = "this founding record is not one that the node can be part of";
+        return Err(Refusal::new(Code::MembershipRefused, sentence));
+    }
+    let later = |sentence| Err(Refusal::retry_after(Code::Busy, sentence, 500));
+    let other_cluster = state.seen.values().any(|candidate| match &candidate.standing {
+        Standing::Fresh => false,
+        Standing::Promised(theirs) => theirs != record,
+        Standing::Member { .. } => true,
+    });
+    if other_cluster {
+        return later("the node sees another cluster being founded");
+    }
+    let highest = record.founders.last().map(|founder| founder.peer);
+    let left_out = state.seen.values().any(|candidate| {
+        candidate.standing == Standing::Fresh
+            && candidate.expect == state.me.expect
+            && Some(candidate.peer) < highest
+            && !record.founders.iter().any(|founder| founder.peer == candidate.peer)
+    });
+    if left_out { later("the node sees a lower candidate that the record leaves out") } else { Ok(()) }
+}
+
+fn promised_another() -> Refusal {
+    Refusal::new(Code::MembershipRefused, "the node has promised to found another cluster")
+}
+
+fn on_promised(state: &mut State, peer: PeerId) -> Vec<Action> {
+    let Phase::Promised { record, by } = &mut state.phase else { return Vec::new() };
+    by.insert(peer);
+    if record.founders.iter().all(|founder| by.contains(&founder.peer)) { found(state) } else { Vec::new() }
+}
+
+fn on_promise_refused(state: &mut State, by: PeerId, refusal: &Refusal) -> Vec<Action> {
+    // Busy passes by itself: the views of the two are not the same yet.
+    if refusal.code == Code::Busy {
+        return Vec::new();
+    }
+    state.say_once(format!("{by} does not found this cluster: {refusal}"))
+}
+
+/// All have promised: the promised record is the founding of the cluster.
+fn found(state: &mut State) -> Vec<Action> {
+    let Phase::Promised { record, .. } = &state.phase else { return Vec::new() };
+    let record = record.clone();
+    let Some(me) = record.founders.iter().find(|founder| founder.peer == state.me.peer) else {
+        let sentence = "this node's promise does not name it: its key is not the one that promised";
+        return vec![Action::Stop(Refusal::new(Code::Damaged, sentence))];
+    };
+    let others = record.founders.iter().filter(|founder| founder.peer != me.peer);
+    let tell: Vec<_> = others.map(|founder| Action::TellFound { to: founder.peer, record: record.clone() }).collect();
+    let node_id = me.node_id;
+    with(belong(state, Membership { node_id, founding: record }), tell)
+}
+
+fn on_found_told(state: &mut State, record: &FoundingRecord, answer: AnswerId) -> Vec<Action> {
+    match &state.phase {
+        Phase::Promised { record: ours, .. } if ours == record => {
+            with(found(state), vec![Action::Answer(answer, PeerAnswer::Done)])
+        }
+        Phase::Belongs(membership) if membership.founding == *record => {
+            vec![Action::Answer(answer, PeerAnswer::Done)]
+        }
+        // Without our promise there is no such cluster.
+        _ => vec![Action::Answer(answer, PeerAnswer::Refused(promised_another()))],
+    }
+}
+
+fn belong(state: &mut State, membership: Membership) -> Vec<Action> {
+    if matches!(state.phase, Phase::Belongs(_)) {
+        return Vec::new();
+    }
+    state.phase = Phase::Belongs(membership.clone());
+    vec![Action::WriteMembership(membership)]
+}
+
+fn on_admission_refused(state: &mut State, by: PeerId, refusal: Refusal) -> Vec<Action> {
+    match refusal.code {
+        Code::NotAMember | Code::MembershipRefused => vec![Action::Stop(refusal)],
+        _ => state.say_once(format!("{by} cannot admit this node yet: {refusal}")),
+    }
+}
+
+fn with(mut actions: Vec<Action>, more: Vec<Action>) -> Vec<Action> {
+    actions.extend(more);
+    actions
+}
