@@ -35,6 +35,8 @@ mod reads;
 mod refusal;
 mod send;
 pub(crate) mod session;
+#[cfg(test)]
+mod tests;
 
 pub use listening::{Listening, Seat};
 pub use quorum::Quorum;

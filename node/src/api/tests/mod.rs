@@ -1,0 +1,9 @@
+//! Whole sessions over in-memory streams, with a cluster of one that applies at once.
+
+mod feed;
+mod guest;
+mod messages;
+mod passwords;
+mod protocol;
+mod sessions;
+mod twin;
