@@ -137,12 +137,13 @@ impl Feed {
         let up_to = *self.applied.borrow_and_update();
         loop {
             let rows = self.context.read(self.context.app.feed(account, self.listener.from, ROWS_READ_MAX))?;
-            if rows.is_empty() {
-                return Ok(up_to.max(self.listener.from));
-            }
+            let at_end = rows.len() < ROWS_READ_MAX;
             for (cursor, event) in rows {
                 self.say(Push::Feed { cursor, event }).await?;
                 self.listener.from = cursor;
+            }
+            if at_end {
+                return Ok(up_to.max(self.listener.from));
             }
         }
     }

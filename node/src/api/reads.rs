@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use chat::{AccountId, Cursor, MessageId};
-use wire::message::{AccountInfo, Answer, CLIENT_FRAME_SIZE_MAX_BYTES, ConversationInfo, To};
+use wire::message::{AccountInfo, Answer, To};
 use wire::{Code, Refusal};
 
 use super::answer::Given;
@@ -15,9 +15,6 @@ use super::session;
 const FRESH_WITHIN: Duration = Duration::from_millis(1_500);
 /// The longest page; a longer one is cut to this, and says that there is more.
 const PAGE_MAX: u32 = 500;
-
-/// How much of a list of conversations its last messages may take: half of a frame.
-const LAST_TEXTS_SIZE_MAX_BYTES: usize = CLIENT_FRAME_SIZE_MAX_BYTES / 2;
 
 /// Which messages of a conversation.
 pub(super) struct Page {
@@ -44,24 +41,9 @@ pub(super) async fn accounts(
 pub(super) async fn conversations(connection: &Connection) -> Result<Given, Refusal> {
     reading_as(connection, |account| {
         let context = &connection.context;
-        let mut conversations = context.read(context.app.conversations(account))?;
-        leave_out_long_texts(&mut conversations);
-        Ok(Answer::Conversations(conversations))
+        Ok(Answer::Conversations(context.read(context.app.conversations(account))?))
     })
     .await
-}
-
-/// Leaves out last messages beyond what fits a frame, so that a few long ones do not cost their reader
-/// the whole list; what is left out can still be read in its conversation.
-fn leave_out_long_texts(conversations: &mut [ConversationInfo]) {
-    let mut left = LAST_TEXTS_SIZE_MAX_BYTES;
-    for conversation in conversations {
-        let size = conversation.last.as_ref().map_or(0, |last| last.text.len());
-        match left.checked_sub(size) {
-            Some(rest) => left = rest,
-            None => conversation.last = None,
-        }
-    }
 }
 
 /// A page of the conversation between the session's account and another. Conversations are named by

@@ -45,7 +45,7 @@ impl Twin {
         let answered = Arc::clone(&reply);
         let committed = Committed {
             index,
-            command: Some(entry.encode().into()),
+            command: Some(entry.encode()),
             respond: Some(Box::new(move |bytes| *answered.lock().expect("not poisoned") = Some(bytes))),
         };
         self.app.apply(vec![committed], b"").expect("memory does not fail");
