@@ -74,6 +74,8 @@ pub struct TimingOverrides {
     pub election_max_ms: Option<u64>,
     pub snapshot_after_entries: Option<u64>,
     pub keep_log_entries: Option<u64>,
+    /// How long a new node has to have kept up before it votes.
+    pub promote_after_ms: Option<u64>,
 }
 
 /// How the daemon logs.
@@ -140,6 +142,7 @@ impl TimingOverrides {
             election_max_ms: read(Setting::ElectionMaxMs)?,
             snapshot_after_entries: read(Setting::SnapshotAfterEntries)?,
             keep_log_entries: read(Setting::KeepLogEntries)?,
+            promote_after_ms: read(Setting::PromoteAfterMs)?,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! How a command ends: every way it can fail, and the exit code that scripts rely on.
 
 use client::{ClientError, Code, Refusal};
+use serde::Serialize;
 
 use crate::config::{ConfigError, Setting};
 
@@ -53,20 +54,33 @@ impl CliError {
         }
     }
 
-    /// The stable code and the sentence, where there is anything to say.
-    pub fn report(&self) -> Option<(&'static str, String)> {
-        match self {
-            Self::Refused(refusal) => Some((refusal.code.as_str(), refusal.message.clone())),
-            Self::Usage(sentence) => Some(("usage", sentence.clone())),
-            Self::Output(_) => Some((Code::Internal.as_str(), self.to_string())),
-            Self::BrokenPipe | Self::Interrupted | Self::Told(_) => None,
-        }
+    /// What to say of it, where there is anything to say.
+    pub(super) fn report(&self) -> Option<Report> {
+        let (code, retry_after_ms) = match self {
+            Self::Refused(refusal) => (refusal.code.as_str(), refusal.retry_after_ms),
+            Self::Usage(_) => ("usage", None),
+            Self::Output(_) => (Code::Internal.as_str(), None),
+            Self::BrokenPipe | Self::Interrupted | Self::Told(_) => return None,
+        };
+        Some(Report { code, message: self.to_string(), retry_after_ms })
     }
 
     /// A refusal that the client program makes itself.
     pub fn refused(code: Code, sentence: impl Into<String>) -> Self {
         Self::Refused(Refusal::new(code, sentence))
     }
+}
+
+/// An error as it is shown.
+#[derive(Serialize)]
+pub(super) struct Report {
+    /// Stable, for machines.
+    pub(super) code: &'static str,
+    /// A sentence, for people.
+    pub(super) message: String,
+    /// When asking again may help.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) retry_after_ms: Option<u64>,
 }
 
 impl From<ClientError> for CliError {

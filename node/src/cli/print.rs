@@ -10,7 +10,7 @@ use std::io::Write;
 use client::{AccountId, AccountInfo, ClusterStatus, Cursor, MessageInfo, NodeDigest};
 use serde::Serialize;
 
-use rows::{Account, ErrorRow, Message, NoteRow, Row};
+use rows::{Account, Message, NoteRow, Row};
 pub(super) use rows::{Deleted, Digest, InviteCode, Queued, ReadUpTo, SettingShown};
 
 use super::exit::CliError;
@@ -105,11 +105,21 @@ impl Output {
 
 /// Says on stderr what went wrong, where there is anything to say.
 pub fn report(format: Format, error: &CliError) {
-    let Some((code, sentence)) = error.report() else { return };
+    let Some(report) = error.report() else { return };
     let line = match format {
         // Help of several lines belongs to some usage errors; a message never has any.
-        Format::Text => format!("error: {code}: {}", sentence.lines().map(safe::line).collect::<Vec<_>>().join("\n")),
-        Format::Json => Row::line("error", ErrorRow { code, message: &sentence }),
+        Format::Text => {
+            let lines: Vec<_> = report.message.lines().map(safe::line).collect();
+            format!(
+                "error: {}: {}",
+                report.code,
+                lines.join(
+                    "
+"
+                )
+            )
+        }
+        Format::Json => Row::line("error", report),
     };
     to_stderr(&line);
 }

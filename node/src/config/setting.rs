@@ -36,6 +36,7 @@ settings! {
     ElectionMaxMs = "election_max_ms", default None;
     SnapshotAfterEntries = "snapshot_after_entries", default None;
     KeepLogEntries = "keep_log_entries", default None;
+    PromoteAfterMs = "promote_after_ms", default None;
     // Of both.
     Mdns = "mdns", default Some("true");
     Join = "join", default None;

@@ -27,6 +27,9 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 /// How long after one attempt to find out what was missed the next is made.
 const ARRIVAL_PAUSE: Duration = Duration::from_secs(2);
 
+/// How long the first line waits for the account to be active, so that what it asks for already shows that.
+const ENTRY_LIMIT: Duration = Duration::from_secs(2);
+
 /// How many unseen messages are asked for at once.
 const UNSEEN_A_PAGE: u32 = 200;
 
@@ -41,6 +44,8 @@ pub(super) struct Room {
     unanswered: VecDeque<Sent>,
     /// When to find out next what was missed; None once the feed is followed.
     arrival: Option<Instant>,
+    /// Until when the first line waits; None once the account is active.
+    entry: Option<Instant>,
     connected: bool,
     /// How long the end of a script waits for answers.
     patience: Duration,
@@ -73,6 +78,7 @@ impl Room {
             reading,
             unanswered: VecDeque::new(),
             arrival: Some(Instant::now()),
+            entry: None,
             connected,
             patience,
         }
@@ -95,7 +101,8 @@ impl Room {
                 Some(update) = self.updates.next() => self.hear(update).await?,
                 () = overdue(&self.unanswered) => self.tell_queued()?,
                 () = due(self.arrival), if self.connected => self.arrive().await?,
-                input = self.console.line(), if self.unanswered.iter().all(|sent| sent.told_queued) => self.take(input).await?,
+                () = due(self.entry) => self.enter(),
+                input = self.console.line(), if self.is_ready() => self.take(input).await?,
             };
             if let Next::Leave = next {
                 return Ok(());
@@ -103,10 +110,23 @@ impl Room {
         }
     }
 
+    /// Whether the next line may be read.
+    fn is_ready(&self) -> bool {
+        self.entry.is_none() && self.unanswered.iter().all(|sent| sent.told_queued)
+    }
+
+    fn enter(&mut self) -> Next {
+        self.entry = None;
+        Next::Stay
+    }
+
     /// Shows what was missed, then follows from there. What cannot be found out now is tried again.
     async fn arrive(&mut self) -> Result<Next, CliError> {
         match self.catch_up().await {
-            Ok(()) => self.arrival = None,
+            Ok(()) => {
+                self.arrival = None;
+                self.entry = (!self.me.active).then(|| Instant::now() + ENTRY_LIMIT);
+            }
             Err(CliError::Refused(refusal)) if refusal.code == Code::SessionInvalid => {
                 return Err(CliError::Refused(refusal));
             }
@@ -251,6 +271,9 @@ impl Room {
     }
 
     fn tell_presence(&mut self, account: &AccountInfo, change: AccountChange) -> Result<(), CliError> {
+        if account.id == self.me.id && account.active {
+            self.enter();
+        }
         match change {
             AccountChange::Connected => self.console.say(Tone::News, &words::connected(&account.name)),
             AccountChange::Disconnected => self.console.say(Tone::News, &words::left(&account.name)),

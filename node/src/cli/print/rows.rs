@@ -75,12 +75,6 @@ pub(in crate::cli) struct Queued<'a> {
 }
 
 #[derive(Serialize)]
-pub(super) struct ErrorRow<'a> {
-    pub(super) code: &'a str,
-    pub(super) message: &'a str,
-}
-
-#[derive(Serialize)]
 pub(super) struct NoteRow<'a> {
     pub(super) message: &'a str,
 }
@@ -142,10 +136,11 @@ pub(super) fn state(state: Delivery) -> &'static str {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use client::{ConversationId, Cursor, MessageId};
+    use client::{Code, ConversationId, Cursor, MessageId, Refusal};
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::cli::CliError;
 
     pub(crate) fn account(id: u64, name: &str) -> AccountInfo {
         AccountInfo {
@@ -206,7 +201,9 @@ pub(super) mod tests {
 
     #[test]
     fn an_error_row_has_a_code_and_a_sentence() {
-        let row = parsed("error", ErrorRow { code: "no_quorum", message: "Not now." });
-        assert_eq!(row, json!({"v": 1, "type": "error", "code": "no_quorum", "message": "Not now."}));
+        let row = |refusal| parsed("error", CliError::Refused(refusal).report().unwrap());
+        let expected = json!({"v": 1, "type": "error", "code": "no_quorum", "message": "Not now."});
+        assert_eq!(row(Refusal::new(Code::NoQuorum, "Not now.")), expected);
+        assert_eq!(row(Refusal::retry_after(Code::Busy, "Later.", 250))["retry_after_ms"], 250);
     }
 }
