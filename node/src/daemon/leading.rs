@@ -1,0 +1,187 @@
+//! What only the leader does, besides leading: keeps Raft's members as the roster and their health want
+//! them, and keeps track of who listens. Every node runs this, and does nothing while another leads.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat::{Command, Replica};
+use futures::StreamExt;
+use futures::future::join_all;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+use wire::peer::PeerRequest;
+
+use super::node::Timing;
+use crate::app::{ClusterCommand, Entry};
+use crate::autopilot::{self, Action, Conditions, View};
+use crate::net::Cluster;
+use crate::net::member::{Member, Report};
+use crate::presence::{Event, Presence};
+use crate::raft::{NodeId, RaftError, RaftState};
+
+/// How long a member may take to say that it is there.
+const ALIVE_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long a change of the members may take; one that takes longer is looked at again.
+const CHANGE_WITHIN: Duration = Duration::from_secs(30);
+
+/// How many disconnections are proposed at the same time; beyond it they wait their turn.
+const PROPOSALS_MAX: usize = 64;
+
+/// Founds the cluster in its own log, and drives the autopilot.
+pub(super) async fn steer(member: Arc<Member>, timing: Timing) {
+    let started = Instant::now();
+    let mut conditions = Conditions::default();
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(timing.look) => {}
+            () = member.roster_changed() => {}
+        }
+        let state = member.state();
+        if state.leader != Some(member.node_id()) || !state.has_quorum {
+            conditions = Conditions::default();
+            continue;
+        }
+        found(&member).await;
+        let answered = who_answers(&member, &state).await;
+        let now_ms = elapsed_ms(started);
+        conditions.observe(now_ms, &answered);
+        let view = view(&member, member.state(), conditions.at(now_ms));
+        if let Some(action) = autopilot::decide(&view, &timing.autopilot) {
+            change(&member, action).await;
+        }
+    }
+}
+
+/// The first entry of every cluster says how it was founded.
+async fn found(member: &Member) {
+    if let Ok(None) = member.app().founding() {
+        let record = member.membership().founding.clone();
+        if member.propose_command(ClusterCommand::Found(record)).await.is_err() {
+            debug!("the founding record could not be proposed yet");
+        }
+    }
+}
+
+async fn who_answers(member: &Member, state: &RaftState) -> BTreeMap<NodeId, bool> {
+    let asked = state.members.iter().map(|(id, peer)| async move {
+        let here = *id == member.node_id();
+        let alive = here || member.net().ask(peer.peer, PeerRequest::Status, ALIVE_WITHIN).await.is_ok();
+        (*id, alive)
+    });
+    join_all(asked).await.into_iter().collect()
+}
+
+fn view(member: &Member, state: RaftState, condition: BTreeMap<NodeId, autopilot::Condition>) -> View {
+    let behind = |matched: u64| state.last_index.saturating_sub(matched);
+    let lag = state.progress.iter().filter_map(|(id, matched)| Some((*id, behind((*matched)?))));
+    View {
+        me: member.node_id(),
+        lag: lag.collect(),
+        voters: state.voters,
+        joint: state.joint,
+        members: state.members,
+        roster: member.roster(),
+        condition,
+    }
+}
+
+async fn change(member: &Member, action: Action) {
+    info!("changing the members: {}", described(member, &action));
+    let raft = member.raft();
+    let done = tokio::time::timeout(CHANGE_WITHIN, async {
+        match action {
+            Action::AddLearner(id, peer) => raft.add_learner(id, peer).await,
+            Action::SetVoters(voters) => raft.change_voters(voters).await,
+            Action::Remove(ids) => {
+                let peers: Vec<_> = ids.iter().filter_map(|id| member.peer_of(*id)).collect();
+                let removed = raft.remove(ids).await;
+                if removed.is_ok() {
+                    peers.into_iter().for_each(|peer| member.net().drop_peer(peer));
+                }
+                removed
+            }
+            Action::HandOver => raft.transfer_leader(None).await,
+        }
+    });
+    match done.await {
+        Ok(Ok(()) | Err(RaftError::NotLeader { .. })) => {}
+        Ok(Err(error)) => warn!("the members were not changed: {error}"),
+        Err(_) => warn!("the change of the members is not done yet"),
+    }
+}
+
+fn described(member: &Member, action: &Action) -> String {
+    let name = |id: &NodeId| member.name_of(*id).unwrap_or_else(|| id.to_string());
+    let names = |ids: &BTreeSet<NodeId>| ids.iter().map(name).collect::<Vec<_>>().join(", ");
+    match action {
+        Action::AddLearner(id, _) => format!("{} joins", name(id)),
+        Action::SetVoters(voters) => format!("{} vote", names(voters)),
+        Action::Remove(ids) => format!("{} leave", names(ids)),
+        Action::HandOver => "another node has to lead".to_owned(),
+    }
+}
+
+/// Keeps the timers of presence, and proposes what they say.
+pub(super) async fn keep_presence(member: Arc<Member>, mut reported: mpsc::Receiver<Report>, timing: Timing) {
+    let started = Instant::now();
+    let mut presence = Presence::new(timing.presence_ttl_ms);
+    let mut led = None;
+    let mut due = tokio::time::interval(timing.look);
+    loop {
+        let report = tokio::select! {
+            _ = due.tick() => None,
+            report = reported.recv() => match report {
+                Some(report) => Some(report),
+                None => return,
+            },
+        };
+        let (now_ms, state) = (elapsed_ms(started), member.state());
+        if state.leader != Some(member.node_id()) || !state.has_quorum {
+            led = None;
+            continue;
+        }
+        if led.replace(state.term) != Some(state.term) {
+            presence.step(now_ms, Event::Lead);
+        }
+        let event = match report {
+            Some(Report { at, sessions }) => Event::Reported { at, sessions },
+            None => match look(&member) {
+                Some(event) => event,
+                None => continue,
+            },
+        };
+        propose(&member, presence.step(now_ms, event)).await;
+    }
+}
+
+/// None: the state cannot be read, which ends the node elsewhere.
+fn look(member: &Member) -> Option<Event> {
+    let connected = member.app().connected_sessions().ok()?;
+    let nodes = member.roster().into_iter().filter(|node| !node.removed);
+    Some(Event::Tick {
+        connected: connected.into_iter().map(|(session, _, at)| (session, at)).collect(),
+        nodes: nodes.map(|node| Replica(node.node_id)).collect(),
+    })
+}
+
+async fn propose(member: &Arc<Member>, commands: Vec<Command>) {
+    let cluster = Cluster::new(Arc::clone(member));
+    let proposals = futures::stream::iter(commands);
+    proposals
+        .for_each_concurrent(PROPOSALS_MAX, |command| {
+            let cluster = cluster.clone();
+            async move {
+                if let Err(refusal) = cluster.propose(Entry::Chat(command)).await {
+                    debug!("a session could not be disconnected yet: {refusal}");
+                }
+            }
+        })
+        .await;
+}
+
+fn elapsed_ms(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,21 @@
+//! The log: to stderr, for people or as JSON, filtered by `RUST_LOG`.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::LogFormat;
+
+/// What is logged where `RUST_LOG` says nothing: our own lines, and only what is wrong elsewhere.
+const DEFAULT: &str = "warn,node=info,wire=info";
+
+/// Logs from here on. A second call in one process changes nothing.
+pub(super) fn start(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT));
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let _ = match format {
+        LogFormat::Text => log.with_ansi(colours).with_target(false).try_init(),
+        LogFormat::Json => log.json().try_init(),
+    };
+}

@@ -1,0 +1,116 @@
+//! Where a daemon lives: its data folder, and the secret of its cluster.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use wire::Address;
+use wire::invite::{Grant, Invite};
+use wire::secret::{ClusterId, NodeSecret};
+
+use super::node::Keys;
+use super::{DaemonError, secret_file};
+use crate::clock::Clock;
+use crate::config::{DaemonConfig, Paths};
+use crate::formation::{CLUSTER, load, save};
+use crate::store::StoreError;
+use crate::store::folder::Folder;
+
+/// How many folders are looked at for a free one.
+const NUMBER_MAX: u32 = 99;
+
+/// A locked folder, and what it needs to know before anything in it is opened.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) folder: Arc<Folder>,
+    pub(super) name: String,
+    pub(super) keys: Keys,
+    /// Where the code to join with says nodes were.
+    pub(super) seeds: Vec<Address>,
+}
+
+/// Which cluster the folder belongs to, from its first day on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Kept {
+    cluster: ClusterId,
+    /// Where it joined by a code. None: the secret is the user's file.
+    secret: Option<[u8; 32]>,
+}
+
+impl Place {
+    pub(super) fn take(config: &DaemonConfig, clock: &dyn Clock) -> Result<Self, DaemonError> {
+        let (folder, name) = take_folder(config, clock)?;
+        let kept: Option<Kept> = load(&folder, CLUSTER)?;
+        let (now, keys) = match (&config.join, &kept) {
+            (Some(invite), _) => joined(invite, &config.paths)?,
+            (None, Some(kept @ Kept { secret: Some(secret), .. })) => {
+                (kept.clone(), keys(NodeSecret::from_bytes(*secret), &config.paths)?)
+            }
+            (None, _) => of_user(&config.paths, clock)?,
+        };
+        match kept {
+            Some(kept) if kept.cluster != now.cluster => return Err(foreign(folder.path(), &kept, &now).into()),
+            Some(_) => {}
+            None => save(&folder, CLUSTER, &now)?,
+        }
+        let seeds = config.join.as_ref().map(|invite| invite.addresses.clone()).unwrap_or_default();
+        Ok(Self { folder: Arc::new(folder), name, keys, seeds })
+    }
+}
+
+/// A code brings everything with it: nothing of the cluster is made here.
+fn joined(invite: &Invite, paths: &Paths) -> Result<(Kept, Keys), DaemonError> {
+    let Grant::Node(secret) = &invite.grant else {
+        let sentence = "this code is for a client; a node joins with the code of `cluster invite --for node`";
+        return Err(DaemonError::not_a_member(sentence));
+    };
+    let kept = Kept { cluster: invite.cluster, secret: Some(*secret.bytes()) };
+    Ok((kept, keys(secret.clone(), paths)?))
+}
+
+/// Whoever joined by a code is an operator all the same if this user's own secret is that cluster's.
+fn keys(node: NodeSecret, paths: &Paths) -> Result<Keys, DaemonError> {
+    let own = secret_file::read(&paths.cluster_secret_file())?;
+    let own = own.filter(|secret| secret.cluster_id() == node.cluster_id());
+    Ok(Keys { node, operator: own.map(|secret| secret.operator_key()) })
+}
+
+fn of_user(paths: &Paths, clock: &dyn Clock) -> Result<(Kept, Keys), DaemonError> {
+    let secret = secret_file::read_or_make(&paths.cluster_secret_file(), clock)?;
+    let keys = Keys { node: secret.node_secret(), operator: Some(secret.operator_key()) };
+    Ok((Kept { cluster: secret.cluster_id(), secret: None }, keys))
+}
+
+fn foreign(place: &Path, kept: &Kept, now: &Kept) -> StoreError {
+    StoreError::Foreign {
+        place: place.display().to_string(),
+        found: kept.cluster.to_string(),
+        expected: now.cluster.to_string(),
+    }
+}
+
+/// The folder that was asked for, or the first of n1, n2, n3… that nobody uses.
+fn take_folder(config: &DaemonConfig, clock: &dyn Clock) -> Result<(Folder, String), DaemonError> {
+    let open = |path: PathBuf| Folder::open(&path, &|bytes| clock.fill(bytes));
+    let asked = match (&config.data_dir, &config.name) {
+        (Some(path), name) => Some((path.clone(), name.clone().unwrap_or_else(|| folder_name(path)))),
+        (None, Some(name)) => Some((config.paths.node_dir(name), name.clone())),
+        (None, None) => None,
+    };
+    if let Some((path, name)) = asked {
+        return Ok((open(path)?, name));
+    }
+    for number in 1..=NUMBER_MAX {
+        let name = format!("n{number}");
+        match open(config.paths.node_dir(&name)) {
+            Ok(folder) => return Ok((folder, name)),
+            Err(StoreError::InUse(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(DaemonError::mendable(format!("all of n1 to n{NUMBER_MAX} are in use; name the node with --name")))
+}
+
+fn folder_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| "n1".to_owned(), |name| name.to_string_lossy().into_owned())
+}

@@ -1,0 +1,108 @@
+//! The file that makes this user's nodes one cluster.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+
+use wire::secret::ClusterSecret;
+
+use super::DaemonError;
+use crate::clock::Clock;
+
+/// Reads the secret, or makes one. Daemons that start at the same time agree: a link is made once, and
+/// whoever comes second reads what the first wrote.
+pub(super) fn read_or_make(file: &Path, clock: &dyn Clock) -> Result<ClusterSecret, DaemonError> {
+    if let Some(secret) = read(file)? {
+        return Ok(secret);
+    }
+    let fresh = ClusterSecret::generate(&mut |bytes| clock.fill(bytes));
+    make(file, &fresh, clock).map_err(|error| failed("write", file, &error))?;
+    read(file)?.ok_or_else(|| failed("read", file, &ErrorKind::NotFound.into()))
+}
+
+/// Reads the secret, if there is one.
+pub(super) fn read(file: &Path) -> Result<Option<ClusterSecret>, DaemonError> {
+    match fs::read_to_string(file) {
+        Ok(text) => {
+            let broken = |error| DaemonError::damaged(format!("{} is damaged: {error}", file.display()));
+            ClusterSecret::parse(text.trim()).map(Some).map_err(broken)
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed("read", file, &error)),
+    }
+}
+
+fn make(file: &Path, secret: &ClusterSecret, clock: &dyn Clock) -> io::Result<()> {
+    let folder = file.parent().ok_or(ErrorKind::InvalidInput)?;
+    fs::create_dir_all(folder)?;
+    let mut number = [0; 8];
+    clock.fill(&mut number);
+    let temporary = folder.join(format!(".cluster-secret.{:016x}", u64::from_be_bytes(number)));
+    let linked = write_private(&temporary, &format!("{}\n", secret.to_text()))
+        .and_then(|()| fs::hard_link(&temporary, file))
+        .and_then(|()| sync_folder(folder));
+    fs::remove_file(&temporary)?;
+    match linked {
+        // Another was first: its secret is everyone's.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
+}
+
+/// Nobody else may read it, at no moment.
+fn write_private(file: &Path, text: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut open = options.open(file)?;
+    open.write_all(text.as_bytes())?;
+    open.sync_all()
+}
+
+/// The name is on the disk as well.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { fs::File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+fn failed(action: &str, file: &Path, error: &io::Error) -> DaemonError {
+    DaemonError::mendable(format!("cannot {action} {}: {error}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+
+    #[test]
+    fn daemons_that_start_at_once_agree_on_one_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("data/cluster-secret");
+        let secrets: Vec<_> = std::thread::scope(|scope| {
+            let starts: Vec<_> = (0..8).map(|_| scope.spawn(|| read_or_make(&file, &SystemClock).unwrap())).collect();
+            starts.into_iter().map(|start| start.join().unwrap()).collect()
+        });
+        assert!(secrets.windows(2).all(|pair| pair[0] == pair[1]));
+        let left: Vec<_> = fs::read_dir(file.parent().unwrap()).unwrap().flatten().collect();
+        assert_eq!(left.len(), 1, "nothing else is left behind");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_may_read_the_secret() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("cluster-secret");
+        read_or_make(&file, &SystemClock).unwrap();
+        assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_damaged_secret_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("cluster-secret");
+        fs::write(&file, "not a secret\n").unwrap();
+        assert_eq!(read_or_make(&file, &SystemClock).unwrap_err().exit_code, 6);
+        assert_eq!(fs::read_to_string(&file).unwrap(), "not a secret\n");
+    }
+}
