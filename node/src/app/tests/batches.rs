@@ -1,0 +1,161 @@
+//! Batches: one transaction each, cut at a check, harmless when they come again, stopped by a bad disk.
+
+use std::sync::Mutex;
+
+use chat::Notice;
+
+use super::super::keys::ACCOUNTS;
+use super::*;
+use crate::store::state::{Read, Staged, Write};
+
+const CHECK: Entry = Entry::Cluster(ClusterCommand::Check);
+
+#[test]
+fn a_check_in_a_batch_sees_the_state_of_its_own_index() {
+    let (mut batched, mut single) = (Replica::in_memory(), Replica::in_memory());
+    let [alice, bob] = ["alice", "bob"].map(|name| Entry::Chat(create(name, 1)));
+    batched.apply(&[alice.clone(), CHECK, bob, CHECK]).unwrap();
+    single.one(alice);
+    let checked = single.digest();
+    assert_eq!(digest_of(&batched.app, Cursor(2)), checked);
+    assert_ne!(digest_of(&batched.app, Cursor(4)), checked);
+}
+
+#[test]
+fn only_the_last_digests_are_kept() {
+    let mut replica = Replica::in_memory();
+    let first = Cursor(replica.next);
+    for _ in 0..9 {
+        replica.digest();
+    }
+    assert_eq!(replica.app.digest_at(first), None);
+    assert!(replica.app.digest_at(Cursor(9)).is_some());
+}
+
+#[test]
+fn what_others_see_follows_the_commit() {
+    let mut replica = Replica::in_memory();
+    let (applied, mut notices) = (replica.app.applied(), replica.app.notices());
+    let entries = ["alice", "bob"].map(|name| Entry::Chat(create(name, 1)));
+    let replies = replica.apply(&entries).unwrap();
+    assert_eq!(replies.len(), 2);
+    assert_eq!(*applied.borrow(), Cursor(2));
+    assert_eq!(notices.try_recv(), Ok((Cursor(1), Notice::AccountCreated(AccountId(1)))));
+    assert_eq!(notices.try_recv(), Ok((Cursor(2), Notice::AccountCreated(AccountId(2)))));
+}
+
+#[test]
+fn entries_of_raft_only_move_the_cursor() {
+    let replica = Replica::in_memory();
+    let blank = Committed { index: 7, command: None, respond: None };
+    replica.app.apply(vec![blank], b"seven").unwrap();
+    assert_eq!(*replica.app.applied().borrow(), Cursor(7));
+    assert_eq!(Application::applied(&*replica.app), Ok(Some(b"seven".to_vec())));
+}
+
+#[test]
+fn an_entry_of_a_newer_version_stops_the_node() {
+    let mut bytes = CHECK.encode().to_vec();
+    bytes[0] += 1;
+    let newer = Committed { index: 1, command: Some(bytes.into()), respond: None };
+    let replica = Replica::in_memory();
+    assert!(matches!(replica.app.apply(vec![newer], b"1"), Err(StoreError::Newer { found: 2, known: 1, .. })));
+    assert_eq!(*replica.app.applied().borrow(), Cursor::START);
+}
+
+#[test]
+fn a_batch_that_was_cut_by_a_crash_is_applied_once() {
+    let store = MemoryState::new(TABLES);
+    let batch = [Entry::Chat(create("alice", 1)), CHECK, Entry::Chat(create("bob", 2))];
+    let mut failing = Replica::over(Arc::new(FailsAfter { store: store.clone(), writes: Mutex::new(1) }));
+    assert!(failing.apply(&batch).is_err());
+    assert_eq!(Application::applied(&*failing.app), Ok(None), "to Raft, nothing of the batch was applied");
+
+    let mut again = Replica { next: 1, ..Replica::over(store) };
+    again.apply(&batch).unwrap();
+    let mut whole = Replica::in_memory();
+    whole.apply(&batch).unwrap();
+    assert_eq!(rows(&*again.app.store), rows(&*whole.app.store));
+}
+
+#[test]
+fn a_damaged_row_stops_the_apply_before_anything_is_written() {
+    let store = MemoryState::new(TABLES);
+    let mut replica = Replica::over(store.clone());
+    let (alice, session) = replica.joined("alice");
+    store.write(&mut |to| to.put(ACCOUNTS, &alice.0.to_be_bytes(), b"\x01rubbish")).unwrap();
+    let before = rows(&*store);
+    let send = Entry::Chat(send(session, Seq(1), MessageId(1), "alice", "lost?"));
+    assert!(matches!(replica.apply(&[send]), Err(StoreError::Damaged { .. })));
+    assert_eq!(rows(&*store), before);
+    assert_eq!(*replica.app.applied().borrow(), Cursor(1));
+}
+
+#[test]
+fn what_sync_speaks_of_survives_a_power_cut() {
+    let store = MemoryState::new(TABLES);
+    let mut replica = Replica::over(store.clone());
+    replica.joined("alice");
+    let synced = replica.app.sync().unwrap();
+    assert_eq!(synced, Some(1u64.to_be_bytes().to_vec()));
+    assert_eq!(Application::applied(&*App::open(store.crash()).unwrap()), Ok(synced));
+}
+
+#[test]
+fn a_snapshot_with_a_table_of_another_kind_is_refused() {
+    let replica = Replica::in_memory();
+    let mut incoming = replica.app.receive().unwrap();
+    let row = ("wallets".to_owned(), (vec![1], vec![2]));
+    assert!(matches!(incoming.fill(vec![row]), Err(StoreError::Damaged { .. })));
+}
+
+#[test]
+fn an_installed_snapshot_is_seen_by_who_waits() {
+    let mut from = Replica::in_memory();
+    from.joined("alice");
+    let into = Replica::in_memory();
+    let applied = into.app.applied();
+    let (record, mut rows) = from.app.snapshot().unwrap();
+    let mut incoming = into.app.receive().unwrap();
+    let rows = rows.next(usize::MAX).unwrap().into_iter().map(|(table, row)| (table.0.to_owned(), row)).collect();
+    incoming.fill(rows).unwrap();
+    assert_eq!(into.app.account_by_name("alice").unwrap(), None, "nothing changes before it is installed");
+    incoming.install(&record.unwrap()).unwrap();
+    assert_eq!(*applied.borrow(), Cursor(1));
+    assert!(into.app.account_by_name("alice").unwrap().is_some());
+}
+
+/// A store whose disk fails after so many writes.
+#[derive(Debug)]
+struct FailsAfter {
+    store: Arc<MemoryState>,
+    writes: Mutex<u32>,
+}
+
+impl StateStore for FailsAfter {
+    fn read(&self) -> Result<Box<dyn Read + Send>, StoreError> {
+        self.store.read()
+    }
+
+    fn write(&self, work: &mut dyn FnMut(&mut dyn Write) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let mut left = self.writes.lock().unwrap();
+        *left = left.checked_sub(1).ok_or(StoreError::Full { place: "the test".to_owned() })?;
+        self.store.write(work)
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        self.store.sync()
+    }
+
+    fn stage(&self) -> Result<Box<dyn Staged>, StoreError> {
+        self.store.stage()
+    }
+
+    fn adopt(&self, staged: Box<dyn Staged>) -> Result<(), StoreError> {
+        self.store.adopt(staged)
+    }
+
+    fn size_bytes(&self) -> u64 {
+        self.store.size_bytes()
+    }
+}
