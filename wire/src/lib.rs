@@ -9,6 +9,8 @@
 pub mod address;
 pub mod code;
 pub mod codec;
+#[cfg(test)]
+mod golden;
 pub mod hello;
 pub mod invite;
 pub mod message;

@@ -114,7 +114,7 @@ impl HelloError {
 }
 
 /// The initiator's frame.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Hello {
     role: ClaimedRole,
     proof: [u8; 32],
@@ -127,7 +127,7 @@ struct Hello {
 }
 
 /// The responder's frame.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 enum Reply {
     Welcome { welcome: Welcome, node_key: [u8; 32], signature: Vec<u8> },
     Refused(Refusal),

@@ -127,8 +127,7 @@ async fn a_client_cannot_stand_in_for_a_node() {
         let welcome = Welcome { node: "n1".into(), incarnation: Some(OURS), store: None, node_id: None };
         let reply = Reply::Welcome { welcome, node_key, signature: signature.clone() };
         codec::write(&mut far, &reply).await.expect("there is room");
-        let outcome =
-            initiate(&mut near, INITIATOR, RESPONDER, Protocol::Client, &client(&secret(7), None)).await;
+        let outcome = initiate(&mut near, INITIATOR, RESPONDER, Protocol::Client, &client(&secret(7), None)).await;
         assert!(matches!(outcome, Err(HelloError::Impostor)), "{outcome:?}");
     }
 }
@@ -254,4 +253,20 @@ fn a_client_never_answers_a_hello() {
     let (us, expected) = (client(&secret(7), None), Expected::default());
     let answer = respond(&mut far, RESPONDER, INITIATOR, Protocol::Client, &us, &expected, |_| Ok(()));
     assert!(matches!(answer.now_or_never(), Some(Err(HelloError::Refused(_)))));
+}
+
+#[test]
+fn the_bytes_of_a_hello_stay_as_they_are() {
+    let (operator, identity) = (Some(secret(7).operator_key()), node(&secret(7)));
+    let binding = Binding {
+        protocol: Protocol::Peer,
+        initiator: INITIATOR,
+        responder: RESPONDER,
+        cluster: identity.keys.cluster(),
+    };
+    crate::golden::check("hello.hex", &[hello(&identity, &binding), hello(&client(&secret(7), operator), &binding)]);
+    let refused = Reply::Refused(Refusal::new(Code::NotAMember, "Not a member."));
+    let replies = [welcome(&binding, &secret(7).node_secret(), &identity), refused];
+    crate::golden::check("hello_reply.hex", &replies);
+    crate::golden::check_every_variant(&replies);
 }
