@@ -10,24 +10,39 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
 use wire::message::Role;
 use wire::peer::StoreId;
 use wire::{BoxStream, PeerId, Protocol};
 
-use self::application::Application;
 use crate::store::StoreError;
-use crate::store::log::EntryLog;
 
+mod append;
 pub mod application;
+mod config;
+mod control;
+mod entry;
+mod failure;
+mod log;
+mod machine;
+mod member;
+mod message;
+mod network;
+mod server;
+mod snapshot;
+mod state;
+mod types;
+
+#[cfg(test)]
+mod cluster_tests;
+#[cfg(test)]
+mod suite_tests;
+
+pub use self::member::Raft;
 
 /// Which member: never given twice, not even after the member has left.
 pub type NodeId = u64;
@@ -132,83 +147,4 @@ pub enum RaftError {
     Store(#[from] StoreError),
     #[error("this node has stopped: {0}")]
     Stopped(String),
-}
-
-/// A running member. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Raft {}
-
-impl Raft {
-    /// Starts with what the log and the application hold; waits for nothing but that.
-    pub async fn start(
-        _id: NodeId,
-        _timing: Timing,
-        _log: Arc<dyn EntryLog>,
-        _app: Arc<dyn Application>,
-        _dialer: Arc<dyn Dialer>,
-    ) -> Result<Self, RaftError> {
-        todo!()
-    }
-
-    /// Founds the cluster with exactly these voters. Done already: nothing happens.
-    pub async fn initialize(&self, _members: BTreeMap<NodeId, Peer>) -> Result<(), RaftError> {
-        todo!()
-    }
-
-    /// Puts the command into the log; returns its index and the application's reply once it was applied here.
-    /// Only the leader does; nothing is passed on.
-    pub async fn propose(&self, _command: Bytes) -> Result<(u64, Bytes), ProposeError> {
-        todo!()
-    }
-
-    /// The index that a linearizable read has to wait for. Only the leader knows.
-    pub async fn read_barrier(&self) -> Result<u64, ProposeError> {
-        todo!()
-    }
-
-    /// Whether the application has applied that far, in time.
-    pub async fn wait_applied(&self, _index: u64, _within: Duration) -> bool {
-        todo!()
-    }
-
-    /// This node's view, kept up to date.
-    pub fn watch(&self) -> watch::Receiver<RaftState> {
-        todo!()
-    }
-
-    /// Adds a member without a vote. Returns once that is committed; it catches up afterwards.
-    pub async fn add_learner(&self, _id: NodeId, _peer: Peer) -> Result<(), RaftError> {
-        todo!()
-    }
-
-    /// Makes exactly these members voters; the former voters stay as learners.
-    pub async fn change_voters(&self, _voters: BTreeSet<NodeId>) -> Result<(), RaftError> {
-        todo!()
-    }
-
-    /// Removes members, voters or not.
-    pub async fn remove(&self, _members: BTreeSet<NodeId>) -> Result<(), RaftError> {
-        todo!()
-    }
-
-    /// Hands the lead to this voter, or to the one that is most up to date. Returns once it has been
-    /// asked to take over; watch the state to see it happen.
-    pub async fn transfer_leader(&self, _to: Option<NodeId>) -> Result<(), RaftError> {
-        todo!()
-    }
-
-    /// Serves a stream that the member `from` opened (hello done), until it ends.
-    pub async fn serve(&self, _from: NodeId, _protocol: Protocol, _stream: BoxStream) {
-        todo!()
-    }
-
-    /// Resolves, with the reason, when the node must stop.
-    pub fn fatal(&self) -> impl Future<Output = String> + Send + 'static {
-        std::future::pending()
-    }
-
-    /// Stops. The log and the application are left closed as by a crash, or better.
-    pub async fn shutdown(&self) {
-        todo!()
-    }
 }

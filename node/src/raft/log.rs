@@ -1,0 +1,223 @@
+//! openraft's log over an [`EntryLog`].
+//!
+//! What openraft awaits inside its core must not wait for the disk: of all the writes here only a vote
+//! does, because nothing may be promised by it before.
+
+use std::fmt::Debug;
+use std::io;
+use std::ops::{Bound, RangeBounds};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt, stream};
+use openraft::entry::RaftEntry;
+use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
+use tokio::sync::oneshot;
+
+use super::entry;
+use super::failure::Failure;
+use super::types::{Entry, LogId, TypeConfig, Vote};
+use crate::store::StoreError;
+use crate::store::log::{EntryLog, StoredEntry};
+
+const VOTE: &str = "vote";
+const PURGED: &str = "purged";
+const COMMITTED: &str = "committed";
+
+/// The most that one message to a follower carries, unless a single entry is longer.
+const READ_SIZE_MAX_BYTES: usize = 1024 * 1024;
+
+/// The log, for openraft. Clones are the same log.
+#[derive(Clone, Debug)]
+pub(super) struct RaftLog {
+    log: Arc<dyn EntryLog>,
+    failure: Failure,
+}
+
+impl RaftLog {
+    /// Takes the log as it was left, and goes on with a purge that was cut short.
+    pub(super) fn open(log: Arc<dyn EntryLog>, failure: Failure) -> Result<Self, StoreError> {
+        let opened = Self { log, failure };
+        let purged = opened.read_log_id(PURGED).map_err(|_| opened.first_failure())?;
+        let (first, next) = (opened.log.extent().first, purged.map_or(0, |id| id.index + 1));
+        if first > next {
+            let what = format!("the record of what was purged before log entry {first}");
+            return Err(StoreError::Damaged { place: "the log".to_owned(), what });
+        }
+        if first < next {
+            opened.log.purge(next);
+        }
+        Ok(opened)
+    }
+
+    fn first_failure(&self) -> StoreError {
+        self.failure.first().cloned().expect("every error of the log is noted")
+    }
+
+    fn record(&self, key: &'static str) -> io::Result<Option<Vec<u8>>> {
+        self.log.get(key).map_err(|error| self.failure.note(error))
+    }
+
+    fn read_log_id(&self, key: &'static str) -> io::Result<Option<LogId>> {
+        let Some(bytes) = self.record(key)? else { return Ok(None) };
+        entry::decode_log_id(&bytes).map(Some).map_err(|error| self.failure.note_codec(key, error))
+    }
+
+    fn read(&self, from: u64, to: u64, size_max_bytes: usize) -> io::Result<Vec<Entry>> {
+        let stored = self.log.read(from..to, size_max_bytes).map_err(|error| self.failure.note(error))?;
+        stored.into_iter().map(|stored| self.decode(stored)).collect()
+    }
+
+    fn decode(&self, stored: StoredEntry) -> io::Result<Entry> {
+        let what = || format!("log entry {}", stored.index);
+        let decoded = entry::decode_entry(&Bytes::from_owner(stored.bytes));
+        let decoded = decoded.map_err(|error| self.failure.note_codec(&what(), error))?;
+        if decoded.index() != stored.index {
+            return Err(self.failure.note_codec(&what(), entry::CodecError::Malformed));
+        }
+        Ok(decoded)
+    }
+
+    /// The next entries of an entry stream; None at its end.
+    fn read_on(&self, from: u64, to: u64) -> Option<io::Result<Vec<Entry>>> {
+        if from >= to {
+            return None;
+        }
+        match self.read(from, to, READ_SIZE_MAX_BYTES) {
+            // What was there when the stream began is gone, though it is not applied yet.
+            Ok(entries) if entries.first().map(RaftEntry::index) != Some(from) => {
+                Some(Err(self.failure.note_codec(&format!("log entry {from}"), entry::CodecError::Malformed)))
+            }
+            result => Some(result),
+        }
+    }
+}
+
+fn bounds(range: &impl RangeBounds<u64>) -> (u64, u64) {
+    let from = match range.start_bound() {
+        Bound::Included(index) => *index,
+        Bound::Excluded(index) => index + 1,
+        Bound::Unbounded => 0,
+    };
+    let to = match range.end_bound() {
+        Bound::Included(index) => index.saturating_add(1),
+        Bound::Excluded(index) => *index,
+        Bound::Unbounded => u64::MAX,
+    };
+    (from, to)
+}
+
+impl RaftLogReader<TypeConfig> for RaftLog {
+    async fn try_get_log_entries<RB>(&mut self, range: RB) -> io::Result<Vec<Entry>>
+    where
+        RB: RangeBounds<u64> + Clone + Debug + Send,
+    {
+        let (from, to) = bounds(&range);
+        self.read(from, to, usize::MAX)
+    }
+
+    async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> io::Result<Vec<Entry>> {
+        let entries = self.read(start, end, READ_SIZE_MAX_BYTES)?;
+        // Purged in the meantime: nothing, which openraft takes for a heartbeat, rather than entries that do
+        // not follow on `start`. A snapshot is next.
+        let follows = entries.first().map(RaftEntry::index) == Some(start);
+        Ok(if follows { entries } else { vec![] })
+    }
+
+    /// In pieces: after a long absence what is to be applied may not fit into memory.
+    async fn entries_stream<RB>(&mut self, range: RB) -> impl Stream<Item = io::Result<Entry>> + Send
+    where
+        RB: RangeBounds<u64> + Clone + Debug + Send,
+    {
+        let (from, to) = bounds(&range);
+        let extent = self.log.extent();
+        let (log, from, to) = (self.clone(), from.max(extent.first), to.min(extent.end));
+        let pieces = stream::unfold(from, move |from| {
+            let piece = log.read_on(from, to);
+            async move {
+                piece.map(|piece| match piece {
+                    Ok(entries) => {
+                        let next = from + entries.len() as u64;
+                        (entries.into_iter().map(Ok).collect::<Vec<_>>(), next)
+                    }
+                    Err(error) => (vec![Err(error)], u64::MAX),
+                })
+            }
+        });
+        pieces.flat_map(stream::iter).boxed()
+    }
+
+    async fn read_vote(&mut self) -> io::Result<Option<Vote>> {
+        let Some(bytes) = self.record(VOTE)? else { return Ok(None) };
+        entry::decode_vote(&bytes).map(Some).map_err(|error| self.failure.note_codec(VOTE, error))
+    }
+}
+
+impl RaftLogStorage<TypeConfig> for RaftLog {
+    type LogReader = Self;
+
+    async fn get_log_state(&mut self) -> io::Result<LogState<TypeConfig>> {
+        let last_purged_log_id = self.read_log_id(PURGED)?;
+        let end = self.log.extent().end;
+        let last = self.read(end.saturating_sub(1), end, usize::MAX)?.pop();
+        let last_log_id = last.map(|entry| entry.log_id()).or(last_purged_log_id);
+        Ok(LogState { last_purged_log_id, last_log_id })
+    }
+
+    async fn get_log_reader(&mut self) -> Self {
+        self.clone()
+    }
+
+    /// Returns once the vote is on the disk: before that this node must not tell anybody of it.
+    async fn save_vote(&mut self, vote: &Vote) -> io::Result<()> {
+        let (sender, on_disk) = oneshot::channel();
+        // Nobody waits any more where openraft has stopped.
+        let done = Box::new(move |result| drop(sender.send(result)));
+        self.log.put(VOTE, entry::encode_vote(*vote), Some(done));
+        match on_disk.await {
+            Ok(result) => result.map_err(|error| self.failure.note(error)),
+            Err(_) => Err(io::Error::other("the log's writer is gone")),
+        }
+    }
+
+    /// Durable with a later write; what is lost with it is only how much need not be asked for again.
+    async fn save_committed(&mut self, committed: Option<LogId>) -> io::Result<()> {
+        if let Some(committed) = committed {
+            self.log.put(COMMITTED, entry::encode_log_id(committed), None);
+        }
+        Ok(())
+    }
+
+    async fn read_committed(&mut self) -> io::Result<Option<LogId>> {
+        self.read_log_id(COMMITTED)
+    }
+
+    async fn append<I>(&mut self, entries: I, callback: IOFlushed<TypeConfig>) -> io::Result<()>
+    where
+        I: IntoIterator<Item = Entry> + Send,
+        I::IntoIter: Send,
+    {
+        let stored = entries
+            .into_iter()
+            .map(|entry| StoredEntry { index: entry.index(), bytes: entry::encode_entry(&entry).into() });
+        let failure = self.failure.clone();
+        let done = move |result: Result<(), StoreError>| {
+            callback.io_completed(result.map_err(|error| failure.note(error)));
+        };
+        self.log.append(stored.collect(), Box::new(done));
+        Ok(())
+    }
+
+    /// Not waited for: the log's writer keeps the order, so no later entry is durable before this is.
+    async fn truncate_after(&mut self, last_log_id: Option<LogId>) -> io::Result<()> {
+        self.log.truncate(last_log_id.map_or(0, |id| id.index + 1));
+        Ok(())
+    }
+
+    /// Not waited for. The record goes first: a log whose beginning is missing without it is damaged.
+    async fn purge(&mut self, log_id: LogId) -> io::Result<()> {
+        self.log.put(PURGED, entry::encode_log_id(log_id), None);
+        self.log.purge(log_id.index + 1);
+        Ok(())
+    }
+}

@@ -1,0 +1,253 @@
+//! openraft's state machine over an [`Application`].
+//!
+//! The application's own durable state is the snapshot. To build one is to sync it, and copies nothing; its
+//! rows are read only when a follower needs them, from one moment of the tables.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use openraft::EntryPayload;
+use openraft::entry::RaftEntry;
+use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, Snapshot};
+use tokio::sync::{Mutex, watch};
+
+use super::application::{Application, Committed, SnapshotRead, SnapshotWrite};
+use super::entry::Applied;
+use super::failure::Failure;
+use super::types::{LogId, Reply, SnapshotMeta, StoredMembership, TypeConfig};
+use crate::store::StoreError;
+
+/// Entries given to the application at once: one transaction.
+const APPLY_MAX: usize = 1024;
+
+/// What is read of a snapshot at once.
+pub(super) const CHUNK_SIZE_BYTES: usize = 256 * 1024;
+
+/// The rows that go with a snapshot's meta.
+pub(super) enum Rows {
+    /// None: they are in the application, where whoever needs them asks for the current snapshot.
+    Kept,
+    /// Being read, to be sent.
+    Read(Box<dyn SnapshotRead>),
+    /// Received, to be installed.
+    Received(Box<dyn SnapshotWrite>),
+}
+
+/// The application, for openraft.
+pub(super) struct Machine {
+    app: App,
+    applied: Applied,
+    /// The index that the application has applied, for those who wait for it.
+    progress: watch::Sender<u64>,
+}
+
+/// The application and how to call it: off the runtime's threads, and one call at a time.
+#[derive(Clone)]
+pub(super) struct App {
+    app: Arc<dyn Application>,
+    turn: Arc<Mutex<()>>,
+    failure: Failure,
+}
+
+impl App {
+    pub(super) fn new(app: Arc<dyn Application>, failure: Failure) -> Self {
+        Self { app, turn: Arc::default(), failure }
+    }
+
+    async fn call<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Application) -> Result<T, StoreError> + Send + 'static,
+    ) -> io::Result<T> {
+        let _turn = self.turn.lock().await;
+        let app = self.app.clone();
+        self.blocking(move || work(&*app)).await
+    }
+
+    /// Runs what may block on a disk.
+    pub(super) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+    ) -> io::Result<T> {
+        let result = tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?;
+        result.map_err(|error| self.failure.note(error))
+    }
+
+    fn decode(&self, applied: Option<Vec<u8>>) -> io::Result<Applied> {
+        let Some(bytes) = applied else { return Ok(Applied::default()) };
+        Applied::decode(&bytes).map_err(|error| self.failure.note_codec("the record of what was applied", error))
+    }
+
+    /// Somewhere to put a snapshot that arrives.
+    pub(super) async fn receive(&self) -> io::Result<Box<dyn SnapshotWrite>> {
+        self.call(|app| app.receive()).await
+    }
+
+    /// The next rows of a snapshot, and the rest of it.
+    pub(super) async fn read_rows(
+        &self,
+        mut rows: Box<dyn SnapshotRead>,
+    ) -> io::Result<(Vec<super::message::Row>, Box<dyn SnapshotRead>)> {
+        let read = move || {
+            let chunk = rows.next(CHUNK_SIZE_BYTES)?;
+            Ok((chunk.into_iter().map(Into::into).collect(), rows))
+        };
+        self.blocking(read).await
+    }
+
+    /// Adds rows to a snapshot that arrives.
+    pub(super) async fn write_rows(
+        &self,
+        mut snapshot: Box<dyn SnapshotWrite>,
+        rows: Vec<super::message::Row>,
+    ) -> io::Result<Box<dyn SnapshotWrite>> {
+        let write = move || snapshot.fill(rows.into_iter().map(Into::into).collect()).map(|()| snapshot);
+        self.blocking(write).await
+    }
+}
+
+impl Machine {
+    /// The machine, with what the application has applied, and a view of its progress.
+    pub(super) async fn open(app: App) -> io::Result<(Self, watch::Receiver<u64>)> {
+        let applied = app.call(|app| app.applied()).await?;
+        let applied = app.decode(applied)?;
+        let (progress, seen) = watch::channel(applied.log_id.map_or(0, |id| id.index));
+        Ok((Self { app, applied, progress }, seen))
+    }
+
+    async fn apply_batch(&mut self, batch: Vec<EntryResponder<TypeConfig>>) -> io::Result<()> {
+        let mut applied = self.applied.clone();
+        let mut own = vec![];
+        let mut entries = Vec::with_capacity(batch.len());
+        for (entry, responder) in batch {
+            let (log_id, command) = note(&mut applied, entry);
+            let respond = match (responder, &command) {
+                (Some(responder), Some(_)) => {
+                    Some(Box::new(move |reply: Bytes| responder.send(Reply(reply))) as Box<dyn FnOnce(Bytes) + Send>)
+                }
+                (responder, _) => {
+                    own.extend(responder);
+                    None
+                }
+            };
+            entries.push(Committed { index: log_id.index, command, respond });
+        }
+        let record = applied.encode();
+        self.app.call(move |app| app.apply(entries, &record)).await?;
+        // Whoever waits for one of Raft's own entries waits in vain unless it is told.
+        for responder in own {
+            responder.send(Reply::default());
+        }
+        self.advance(applied);
+        Ok(())
+    }
+
+    fn advance(&mut self, applied: Applied) {
+        self.progress.send_replace(applied.log_id.map_or(0, |id| id.index));
+        self.applied = applied;
+    }
+}
+
+/// Notes in `applied` what the entry changes of it; returns where it is and what the application gets.
+fn note(applied: &mut Applied, entry: super::types::Entry) -> (LogId, Option<Bytes>) {
+    let log_id = entry.log_id();
+    applied.log_id = Some(log_id);
+    let command = match entry.payload {
+        EntryPayload::Blank => None,
+        EntryPayload::Normal(command) => Some(command.0),
+        EntryPayload::Membership(membership) => {
+            applied.membership = StoredMembership::new(Some(log_id), membership);
+            None
+        }
+    };
+    (log_id, command)
+}
+
+impl From<Applied> for SnapshotMeta {
+    fn from(applied: Applied) -> Self {
+        Self { last_log_id: applied.log_id, last_membership: applied.membership }
+    }
+}
+
+impl From<&SnapshotMeta> for Applied {
+    fn from(meta: &SnapshotMeta) -> Self {
+        Self { log_id: meta.last_log_id, membership: meta.last_membership.clone() }
+    }
+}
+
+impl RaftStateMachine<TypeConfig> for Machine {
+    type SnapshotData = Rows;
+    type SnapshotBuilder = Builder;
+
+    async fn applied_state(&mut self) -> io::Result<(Option<LogId>, StoredMembership)> {
+        Ok((self.applied.log_id, self.applied.membership.clone()))
+    }
+
+    async fn apply<Strm>(&mut self, entries: Strm) -> io::Result<()>
+    where
+        Strm: Stream<Item = io::Result<EntryResponder<TypeConfig>>> + Unpin + Send,
+    {
+        let mut batches = entries.ready_chunks(APPLY_MAX);
+        while let Some(batch) = batches.next().await {
+            self.apply_batch(batch.into_iter().collect::<io::Result<_>>()?).await?;
+        }
+        Ok(())
+    }
+
+    async fn try_create_snapshot_builder(&mut self, _force: bool) -> Option<Builder> {
+        Some(Builder(self.app.clone()))
+    }
+
+    async fn get_snapshot_builder(&mut self) -> Builder {
+        Builder(self.app.clone())
+    }
+
+    /// Durable when it returns: the log up to here may go next.
+    async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: Rows) -> io::Result<()> {
+        let applied = Applied::from(meta);
+        let received = match snapshot {
+            Rows::Kept => return Ok(()),
+            Rows::Received(received) => received,
+            Rows::Read(mut rows) => {
+                let mut received = self.app.receive().await?;
+                loop {
+                    let (chunk, rest) = self.app.read_rows(rows).await?;
+                    if chunk.is_empty() {
+                        break received;
+                    }
+                    received = self.app.write_rows(received, chunk).await?;
+                    rows = rest;
+                }
+            }
+        };
+        let record = applied.encode();
+        self.app.call(move |_| received.install(&record)).await?;
+        self.advance(applied);
+        Ok(())
+    }
+
+    async fn get_current_snapshot(
+        &mut self,
+    ) -> io::Result<Option<Snapshot<super::types::LeaderId, u64, super::Peer, Rows>>> {
+        if self.applied.log_id.is_none() {
+            return Ok(None);
+        }
+        let (applied, rows) = self.app.call(|app| app.snapshot()).await?;
+        let meta = self.app.decode(applied)?.into();
+        Ok(Some(Snapshot { meta, snapshot: Rows::Read(rows) }))
+    }
+}
+
+/// Makes the state durable, up to where the log may then be purged.
+pub(super) struct Builder(App);
+
+impl RaftSnapshotBuilder<TypeConfig> for Builder {
+    type SnapshotData = Rows;
+
+    async fn build_snapshot(&mut self) -> io::Result<Snapshot<super::types::LeaderId, u64, super::Peer, Rows>> {
+        let applied = self.0.call(|app| app.sync()).await?;
+        let meta = self.0.decode(applied)?.into();
+        Ok(Snapshot { meta, snapshot: Rows::Kept })
+    }
+}

@@ -1,0 +1,244 @@
+//! A running member: what the rest of the node asks of Raft.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use openraft::errors::{
+    ChangeMembershipError, ClientWriteError, Fatal, ForwardReason, ForwardToLeader, InitializeError,
+    LinearizableReadError,
+};
+use openraft::{ChangeMembers, ReadPolicy};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+use wire::message::Role;
+use wire::{BoxStream, Protocol};
+
+use super::application::Application;
+use super::failure::Failure;
+use super::log::RaftLog;
+use super::machine::{App, Machine};
+use super::network::Network;
+use super::server::Server;
+use super::types::{Command, Runtime, TypeConfig};
+use super::{Dialer, NodeId, Peer, ProposeError, RaftError, RaftState, Timing, state};
+use crate::store::log::EntryLog;
+
+/// A proposal that a leader took and then lost its majority over is never answered by openraft.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+
+type Core = openraft::Raft<TypeConfig, Machine>;
+type CoreError<E> = openraft::errors::RaftError<TypeConfig, E>;
+
+/// A running member. Cheap to clone.
+#[derive(Clone)]
+pub struct Raft {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    id: NodeId,
+    core: Core,
+    timing: Timing,
+    log: Arc<dyn EntryLog>,
+    server: Server,
+    failure: Failure,
+    applied: watch::Receiver<u64>,
+    state: watch::Receiver<RaftState>,
+    following: AbortHandle,
+}
+
+impl Raft {
+    /// Starts with what the log and the application hold; waits for nothing but that.
+    ///
+    /// Not for a leader, either: a member that is alone must come up and answer reads from what it has.
+    /// Whoever read from it before it stopped comes with the index it had seen, and waits for that with
+    /// [`Raft::wait_applied`]; so what was once seen is never unseen, although after a power cut the
+    /// application may have to be given its last entries again.
+    pub async fn start(
+        id: NodeId,
+        timing: Timing,
+        log: Arc<dyn EntryLog>,
+        app: Arc<dyn Application>,
+        dialer: Arc<dyn Dialer>,
+    ) -> Result<Self, RaftError> {
+        let failure = Failure::default();
+        let config = Arc::new(timing.config()?);
+        let app = App::new(app, failure.clone());
+        let raft_log = RaftLog::open(log.clone(), failure.clone())?;
+        let opened = Machine::open(app.clone()).await;
+        let (machine, applied) = opened.map_err(|error| failed(&failure, &error))?;
+        let network = Network::new(dialer, app.clone(), Duration::from_millis(timing.patience_ms()));
+        let core = Runtime::scope(timing.seed, Core::new(id, config, network, raft_log, machine)).await;
+        let core = core.map_err(|fatal| failed(&failure, &fatal))?;
+        let (sender, state) = watch::channel(state::current(&core, &timing, &failure));
+        let following = tokio::spawn(state::follow(core.clone(), timing, failure.clone(), sender)).abort_handle();
+        let server = Server::new(core.clone(), app, timing.seed);
+        Ok(Self { inner: Arc::new(Inner { id, core, timing, log, server, failure, applied, state, following }) })
+    }
+
+    /// Founds the cluster with exactly these voters. Done already: nothing happens.
+    pub async fn initialize(&self, members: BTreeMap<NodeId, Peer>) -> Result<(), RaftError> {
+        match self.inner.core.initialize(members).await {
+            Ok(()) | Err(CoreError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
+            Err(CoreError::APIError(error)) => Err(RaftError::Refused(error.to_string())),
+            Err(CoreError::Fatal(fatal)) => Err(RaftError::Stopped(self.reason(&fatal))),
+        }
+    }
+
+    /// Puts the command into the log; returns its index and the application's reply once it was applied here.
+    /// Only the leader does; nothing is passed on. Answers within 5 s.
+    pub async fn propose(&self, command: Bytes) -> Result<(u64, Bytes), ProposeError> {
+        let written = timeout(ANSWER_MAX, self.inner.core.client_write(Command(command))).await;
+        match written {
+            Err(_) => Err(ProposeError::Unknown),
+            Ok(Ok(response)) => Ok((response.log_id.index, response.data.0)),
+            Ok(Err(CoreError::APIError(ClientWriteError::ForwardToLeader(forward)))) => Err(self.forward(&forward)),
+            // Thrown out of this log, which says nothing of the others.
+            Ok(Err(CoreError::APIError(_))) => Err(ProposeError::Unknown),
+            Ok(Err(CoreError::Fatal(fatal))) => Err(ProposeError::Stopped(self.reason(&fatal))),
+        }
+    }
+
+    /// The index that a linearizable read has to wait for. Only the leader knows, once a majority has
+    /// confirmed that it still leads; many reads share one confirmation.
+    pub async fn read_barrier(&self) -> Result<u64, ProposeError> {
+        let read = timeout(ANSWER_MAX, self.inner.core.get_read_log_id(ReadPolicy::ReadIndex)).await;
+        match read {
+            Ok(Ok((id, _applied))) => Ok(id.index()),
+            Err(_) | Ok(Err(CoreError::APIError(LinearizableReadError::QuorumNotEnough(_)))) => {
+                Err(ProposeError::NoQuorum)
+            }
+            Ok(Err(CoreError::APIError(LinearizableReadError::ForwardToLeader(forward)))) => {
+                Err(self.forward(&forward))
+            }
+            Ok(Err(CoreError::Fatal(fatal))) => Err(ProposeError::Stopped(self.reason(&fatal))),
+        }
+    }
+
+    /// Whether the application has applied that far, in time.
+    pub async fn wait_applied(&self, index: u64, within: Duration) -> bool {
+        let mut applied = self.inner.applied.clone();
+        matches!(timeout(within, applied.wait_for(|applied| *applied >= index)).await, Ok(Ok(_)))
+    }
+
+    /// This node's view, kept up to date.
+    pub fn watch(&self) -> watch::Receiver<RaftState> {
+        self.inner.state.clone()
+    }
+
+    /// Adds a member without a vote. Returns once that is committed; it catches up afterwards.
+    pub async fn add_learner(&self, id: NodeId, peer: Peer) -> Result<(), RaftError> {
+        self.changed(self.inner.core.add_learner(id, peer, false)).await
+    }
+
+    /// Makes exactly these members voters; the former voters stay as learners. Also finishes a change that
+    /// was left half done.
+    pub async fn change_voters(&self, voters: BTreeSet<NodeId>) -> Result<(), RaftError> {
+        self.changed(self.inner.core.change_membership(ChangeMembers::ReplaceAllVoters(voters), true)).await
+    }
+
+    /// Removes members, voters or not.
+    pub async fn remove(&self, members: BTreeSet<NodeId>) -> Result<(), RaftError> {
+        let now = state::current(&self.inner.core, &self.inner.timing, &self.inner.failure);
+        let voters = members.intersection(&now.voters).copied().collect::<BTreeSet<_>>();
+        if !voters.is_empty() {
+            self.changed(self.inner.core.change_membership(ChangeMembers::RemoveVoters(voters), true)).await?;
+        }
+        let known = members.into_iter().filter(|id| now.members.contains_key(id)).collect();
+        self.changed(self.inner.core.change_membership(ChangeMembers::RemoveNodes(known), true)).await
+    }
+
+    /// Hands the lead to this voter, or to the one that is most up to date. Returns once it has been
+    /// asked to take over; watch the state to see it happen.
+    pub async fn transfer_leader(&self, to: Option<NodeId>) -> Result<(), RaftError> {
+        let now = state::current(&self.inner.core, &self.inner.timing, &self.inner.failure);
+        if now.role != Role::Leader {
+            return Err(RaftError::NotLeader { leader: now.leader });
+        }
+        let others = now.voters.iter().filter(|id| **id != self.inner.id);
+        let closest = others.max_by_key(|id| now.progress.get(id).copied().flatten()).copied();
+        let to = to.or(closest).filter(|to| now.voters.contains(to));
+        let to = to.ok_or_else(|| RaftError::Refused("there is no other voter to take the lead".to_owned()))?;
+        let asked = self.inner.core.trigger().transfer_leader(to).await;
+        asked.map_err(|fatal| RaftError::Stopped(self.reason(&fatal)))
+    }
+
+    /// Serves a stream that the member `from` opened (hello done), until it ends.
+    pub async fn serve(&self, from: NodeId, protocol: Protocol, stream: BoxStream) {
+        self.inner.server.serve(from, protocol, stream).await;
+    }
+
+    /// Resolves, with the reason, when the node must stop.
+    pub fn fatal(&self) -> impl Future<Output = String> + Send + 'static {
+        let mut state = self.inner.state.clone();
+        async move {
+            match state.wait_for(|state| state.running.is_err()).await.as_deref() {
+                Ok(RaftState { running: Err(reason), .. }) => reason.clone(),
+                _ => "Raft has stopped".to_owned(),
+            }
+        }
+    }
+
+    /// Stops, and closes the log once all of it is on the disk.
+    pub async fn shutdown(&self) {
+        if let Err(error) = self.inner.core.shutdown().await {
+            tracing::error!(%error, "Raft did not stop in good order");
+        }
+        let log = self.inner.log.clone();
+        if let Err(error) = tokio::task::spawn_blocking(move || log.close()).await {
+            tracing::error!(%error, "the log was not closed in good order");
+        }
+    }
+
+    async fn changed<T>(
+        &self,
+        change: impl Future<Output = Result<T, CoreError<ClientWriteError<TypeConfig>>>>,
+    ) -> Result<(), RaftError> {
+        match change.await {
+            Ok(_) => Ok(()),
+            Err(CoreError::APIError(ClientWriteError::ForwardToLeader(forward))) => {
+                Err(RaftError::NotLeader { leader: forward.leader_id })
+            }
+            Err(CoreError::APIError(ClientWriteError::ChangeMembershipError(ChangeMembershipError::InProgress(_)))) => {
+                Err(RaftError::InProgress)
+            }
+            Err(CoreError::APIError(error)) => Err(RaftError::Refused(error.to_string())),
+            Err(CoreError::Fatal(fatal)) => Err(RaftError::Stopped(self.reason(&fatal))),
+        }
+    }
+
+    fn forward(&self, forward: &ForwardToLeader<TypeConfig>) -> ProposeError {
+        let other = forward.leader_id.filter(|leader| *leader != self.inner.id);
+        match forward.reason {
+            ForwardReason::LeaseExpired => ProposeError::NoQuorum,
+            ForwardReason::NotLeader | ForwardReason::LeadershipTransfer => ProposeError::NotLeader { leader: other },
+        }
+    }
+
+    fn reason(&self, fatal: &Fatal<TypeConfig>) -> String {
+        state::reason(fatal, &self.inner.failure)
+    }
+}
+
+fn failed(failure: &Failure, error: &dyn std::error::Error) -> RaftError {
+    match failure.first() {
+        Some(first) => RaftError::Store(first.clone()),
+        None => RaftError::Stopped(error.to_string()),
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.following.abort();
+    }
+}
+
+impl std::fmt::Debug for Raft {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Raft").field("id", &self.inner.id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,124 @@
+//! Snapshots between two members: logical rows, hashed as they go, so that a snapshot that arrives is the one
+//! that was sent, to the byte, or nothing.
+
+use std::io;
+use std::time::Duration;
+
+use openraft::raft::SnapshotResponse;
+use openraft::storage::Snapshot;
+use tokio::io::split;
+use tokio::time::timeout;
+use wire::BoxStream;
+use wire::codec::{FrameReader, FrameWriter};
+
+use super::Peer;
+use super::application::{SnapshotRead, SnapshotWrite};
+use super::entry::{Applied, Ballot, CodecError};
+use super::machine::{App, Rows};
+use super::message::{FRAME_SIZE_MAX_BYTES, RowsHash, SnapshotDone, SnapshotPart};
+use super::types::{LeaderId, SnapshotMeta, TypeConfig, Vote};
+
+/// A snapshot with its rows.
+pub(super) type RaftSnapshot = Snapshot<LeaderId, u64, Peer, Rows>;
+
+/// How long either side waits for the other to take or send the next part.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Sends the snapshot and waits until it is installed.
+pub(super) async fn send(
+    stream: BoxStream,
+    app: &App,
+    vote: Vote,
+    snapshot: RaftSnapshot,
+) -> io::Result<SnapshotResponse<TypeConfig>> {
+    let (read, write) = split(stream);
+    let mut sender = Sender { writer: FrameWriter::new(write), hash: RowsHash::default() };
+    let applied = Applied::from(&snapshot.meta).encode().into();
+    sender.send(&SnapshotPart::Begin { ballot: vote.into(), applied }).await?;
+    let Rows::Read(rows) = snapshot.snapshot else {
+        return Err(io::Error::other("a snapshot without rows was to be sent"));
+    };
+    sender.send_rows(app, rows).await?;
+    let mut reader = FrameReader::new(read, FRAME_SIZE_MAX_BYTES);
+    // Unhurried: to install is to sync all of it.
+    let done = timeout(PATIENCE, reader.next::<SnapshotDone>()).await?.map_err(io::Error::other)?;
+    let done = done.ok_or(io::ErrorKind::UnexpectedEof)?;
+    Ok(SnapshotResponse::new(done.ballot.into()))
+}
+
+struct Sender<W> {
+    writer: FrameWriter<W>,
+    hash: RowsHash,
+}
+
+impl<W: tokio::io::AsyncWrite + Unpin> Sender<W> {
+    async fn send_rows(&mut self, app: &App, mut rows: Box<dyn SnapshotRead>) -> io::Result<()> {
+        loop {
+            let (chunk, rest) = app.read_rows(rows).await?;
+            rows = rest;
+            let hash = self.hash.add(&chunk);
+            if chunk.is_empty() {
+                return self.send(&SnapshotPart::End { count: self.hash.count, hash }).await;
+            }
+            self.send(&SnapshotPart::Rows { rows: chunk, hash }).await?;
+        }
+    }
+
+    async fn send(&mut self, part: &SnapshotPart) -> io::Result<()> {
+        self.writer.push(part);
+        timeout(PATIENCE, self.writer.flush()).await?
+    }
+}
+
+/// A snapshot that has arrived whole, and whose it is.
+pub(super) struct Received {
+    pub(super) vote: Vote,
+    pub(super) snapshot: RaftSnapshot,
+}
+
+/// Receives a snapshot. Whatever is wrong with it, or if this is dropped, nothing of it stays.
+pub(super) async fn receive<R>(reader: R, app: &App, leads: impl Fn(Ballot) -> bool) -> io::Result<Received>
+where
+    R: tokio::io::AsyncRead + Unpin,
+{
+    let mut reader = FrameReader::new(reader, FRAME_SIZE_MAX_BYTES);
+    let SnapshotPart::Begin { ballot, applied } = next(&mut reader).await? else { return Err(wrong()) };
+    if !leads(ballot) {
+        return Err(wrong());
+    }
+    let meta: SnapshotMeta = Applied::decode(&applied).map_err(|_: CodecError| wrong())?.into();
+    let received = receive_rows(&mut reader, app).await?;
+    Ok(Received { vote: ballot.into(), snapshot: Snapshot { meta, snapshot: Rows::Received(received) } })
+}
+
+async fn receive_rows<R>(reader: &mut FrameReader<R>, app: &App) -> io::Result<Box<dyn SnapshotWrite>>
+where
+    R: tokio::io::AsyncRead + Unpin,
+{
+    let mut received = app.receive().await?;
+    let mut hash = RowsHash::default();
+    loop {
+        match next(reader).await? {
+            SnapshotPart::Begin { .. } => return Err(wrong()),
+            SnapshotPart::Rows { rows, hash: sent } => {
+                if hash.add(&rows) != sent {
+                    return Err(wrong());
+                }
+                received = app.write_rows(received, rows).await?;
+            }
+            SnapshotPart::End { count, hash: sent } => {
+                let whole = count == hash.count && hash.add(&[]) == sent;
+                return if whole { Ok(received) } else { Err(wrong()) };
+            }
+        }
+    }
+}
+
+async fn next<R: tokio::io::AsyncRead + Unpin>(reader: &mut FrameReader<R>) -> io::Result<SnapshotPart> {
+    let part = timeout(PATIENCE, reader.next()).await?.map_err(io::Error::other)?;
+    part.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+}
+
+fn wrong() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the snapshot is not what was sent")
+}

@@ -1,0 +1,110 @@
+//! Keeps a [`RaftState`] up to date from openraft's metrics.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use openraft::errors::Fatal;
+use openraft::metrics::RaftMetrics;
+use openraft::rt::watch::WatchReceiver;
+use openraft::{Instant, ServerState};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use wire::message::Role;
+
+use super::failure::Failure;
+use super::machine::Machine;
+use super::types::TypeConfig;
+use super::{RaftState, Timing};
+
+type Core = openraft::Raft<TypeConfig, Machine>;
+type Metrics = RaftMetrics<TypeConfig>;
+
+/// The metrics change with every entry; whoever watches the state need not wake so often.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Follows openraft's metrics until it has stopped, for as long as anybody may look.
+pub(super) async fn follow(core: Core, timing: Timing, failure: Failure, state: watch::Sender<RaftState>) {
+    let mut metrics = core.metrics();
+    loop {
+        // Copied at once: openraft waits while its metrics are being looked at.
+        let now = metrics.borrow_watched().clone();
+        let stopped = now.running_state.is_err();
+        publish(&state, of(&now, &timing, &failure));
+        if stopped {
+            return;
+        }
+        sleep(PAUSE).await;
+        // Not only when the metrics change: that a majority is gone shows in nothing happening.
+        let fresh = timeout(Duration::from_millis(timing.election_min_ms / 2), metrics.changed()).await;
+        if let Ok(Err(_)) = fresh {
+            return publish(&state, stopped_state(&state, &failure));
+        }
+    }
+}
+
+/// The state right now.
+pub(super) fn current(core: &Core, timing: &Timing, failure: &Failure) -> RaftState {
+    let now = core.metrics().borrow_watched().clone();
+    of(&now, timing, failure)
+}
+
+/// Replaces the state, and wakes those who watch it if more than the age of the last confirmation is new.
+fn publish(state: &watch::Sender<RaftState>, new: RaftState) {
+    state.send_if_modified(|old| {
+        let same_age = RaftState { quorum_ack_age: new.quorum_ack_age, ..old.clone() };
+        let is_news = same_age != new;
+        *old = new;
+        is_news
+    });
+}
+
+fn stopped_state(state: &watch::Sender<RaftState>, failure: &Failure) -> RaftState {
+    let last = state.borrow().clone();
+    RaftState { running: Err(reason(&Fatal::Stopped, failure)), has_quorum: false, ..last }
+}
+
+fn of(metrics: &Metrics, timing: &Timing, failure: &Failure) -> RaftState {
+    let membership = metrics.membership_config.membership();
+    let role = role(metrics);
+    let quorum_ack_age = metrics.last_quorum_acked.filter(|_| role == Role::Leader).map(|at| at.elapsed());
+    let lease = Duration::from_millis(timing.election_max_ms);
+    RaftState {
+        id: metrics.id,
+        role,
+        term: metrics.current_term,
+        leader: metrics.current_leader,
+        last_index: metrics.last_log_index.unwrap_or(0),
+        committed: metrics.local_committed.map_or(0, |id| id.index),
+        applied: metrics.last_applied.map_or(0, |id| id.index),
+        voters: membership.voter_ids().collect::<BTreeSet<_>>(),
+        joint: membership.get_joint_config().len() > 1,
+        members: membership.nodes().map(|(id, peer)| (*id, *peer)).collect(),
+        quorum_ack_age,
+        has_quorum: match role {
+            Role::Leader => quorum_ack_age.is_some_and(|age| age <= lease),
+            _ => metrics.current_leader.is_some_and(|leader| leader != metrics.id),
+        },
+        progress: progress(metrics),
+        running: metrics.running_state.as_ref().map(|()| ()).map_err(|fatal| reason(fatal, failure)),
+    }
+}
+
+fn role(metrics: &Metrics) -> Role {
+    match metrics.state {
+        ServerState::Leader => Role::Leader,
+        ServerState::Follower => Role::Follower,
+        ServerState::Candidate => Role::Candidate,
+        ServerState::Learner => Role::Learner,
+        ServerState::Shutdown => Role::Unknown,
+    }
+}
+
+fn progress(metrics: &Metrics) -> BTreeMap<u64, Option<u64>> {
+    let replication = metrics.replication.iter().flatten();
+    replication.map(|(id, matched)| (*id, matched.map(|matched| matched.index))).collect()
+}
+
+/// Why openraft has stopped; the store's own words if it was the store.
+pub(super) fn reason(fatal: &Fatal<TypeConfig>, failure: &Failure) -> String {
+    failure.first().map_or_else(|| fatal.to_string(), ToString::to_string)
+}
