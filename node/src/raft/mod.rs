@@ -1,6 +1,6 @@
 //! Consensus over bytes: openraft behind a small door.
 //!
-//! Commands go in as bytes and come back, in one order on every node, to an [`Application`]. No type of
+//! Commands go in as bytes and come back, in one order on every node, to an [`Application`](application::Application). No type of
 //! openraft leaves this module, and nothing in here knows what a command means or how a table is kept.
 //!
 //! ```text
