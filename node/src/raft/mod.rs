@@ -41,6 +41,8 @@ mod types;
 mod cluster_tests;
 #[cfg(test)]
 mod suite_tests;
+#[cfg(test)]
+mod toy;
 
 pub use self::member::Raft;
 
