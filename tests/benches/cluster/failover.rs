@@ -1,0 +1,137 @@
+//! How long nothing is acknowledged after the leader was killed, with 64 real clients that fail over.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use client::{Access, Client, Config, Want};
+use tempfile::TempDir;
+use tests::{Cluster, eventually};
+use tokio::task::JoinHandle;
+use wire::message::To;
+
+use crate::statistics::{Latencies, ms};
+use crate::{MESSAGE_SIZE_BYTES, cluster, load};
+
+const CLIENTS: usize = 64;
+const KILLS: usize = 10;
+
+/// How long is looked for the longest silence after each kill.
+const WATCHED: Duration = Duration::from_secs(6);
+
+/// When each message was acknowledged.
+type Acknowledged = Arc<Mutex<Vec<Instant>>>;
+
+/// Measures and prints. False: something acknowledged is missing or doubled.
+pub(crate) async fn measure() -> bool {
+    let mut cluster = cluster();
+    let profiles = memory_folder();
+    let acknowledged = Acknowledged::default();
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let mut senders = Vec::new();
+    for number in 0..CLIENTS {
+        let (name, client) = log_in(&cluster, profiles.path(), number).await;
+        senders.push(start_sending(name, client, acknowledged.clone(), stopped.clone()));
+    }
+    let mut silences = Vec::new();
+    for _ in 0..KILLS {
+        silences.push(silence_after_a_kill(&mut cluster, &acknowledged).await);
+    }
+    stop.send(true).expect("the senders listen");
+    let mut whole = true;
+    for sender in senders {
+        whole &= sender.await.expect("a client panicked; see above");
+    }
+    let silences = Latencies::new(silences);
+    println!(
+        "failover: kill -9 of the leader under {CLIENTS} clients, {} kills: longest silence p50 {} ms, max {} ms; read back: {}",
+        silences.count(),
+        ms(silences.percentile(0.5)),
+        ms(silences.max()),
+        if whole { "every one, once, in order" } else { "BROKEN" },
+    );
+    whole
+}
+
+/// A folder for the clients' profiles that is not on the nodes' disk: in life they are on other machines.
+fn memory_folder() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let folder = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() };
+    folder.expect("a temporary folder can be made")
+}
+
+async fn log_in(cluster: &Cluster, profiles: &Path, number: usize) -> (String, Client) {
+    let name = format!("f{number}");
+    let mut config = Config::new(profiles.join(&name), profiles.join("no-nodes-here"));
+    config.access = Access::from_secret(&load::secret(cluster).to_text()).expect("the secret is well formed");
+    config.seeds = load::addresses(cluster);
+    config.mdns = false;
+    config.deadline = Duration::from_secs(60);
+    let client = Client::open(config).expect("the client opens");
+    client.create_account(&name, "a password").await.expect("the account is created");
+    (name, client)
+}
+
+/// Sends in a closed loop until told to stop, then reads back. Answers whether everything was there.
+fn start_sending(
+    name: String,
+    client: Client,
+    acknowledged: Acknowledged,
+    stopped: tokio::sync::watch::Receiver<bool>,
+) -> JoinHandle<bool> {
+    tokio::spawn(async move {
+        let mut sent = Vec::new();
+        while !*stopped.borrow() {
+            let text = format!("{:<MESSAGE_SIZE_BYTES$}", sent.len());
+            let id = client.send(To::Name(name.clone()), text.clone(), None).await.expect("the outbox takes it");
+            client.settled(id, Want::Stored, Duration::from_secs(60)).await.expect("stored within a minute");
+            acknowledged.lock().expect("nobody panicked").push(Instant::now());
+            sent.push(text);
+        }
+        read_back(&name, &client).await == sent
+    })
+}
+
+async fn read_back(name: &str, client: &Client) -> Vec<String> {
+    let mut texts = Vec::new();
+    let mut after = Some(chat::Cursor::START);
+    loop {
+        let page = client.messages(To::Name(name.to_owned()), None, after, 500).await.expect("the history can be read");
+        let (_, page) = page;
+        after = page.items.last().map(|message| message.cursor).or(after);
+        texts.extend(page.items.into_iter().map(|message| message.text));
+        if !page.more {
+            return texts;
+        }
+    }
+}
+
+async fn silence_after_a_kill(cluster: &mut Cluster, acknowledged: &Acknowledged) -> Duration {
+    let leader = cluster.leader();
+    acknowledged.lock().expect("nobody panicked").clear();
+    let killed = Instant::now();
+    cluster.kill(&leader);
+    tokio::time::sleep(WATCHED).await;
+    let silence = longest_silence(killed, &acknowledged.lock().expect("nobody panicked"));
+    cluster.launch(&leader);
+    cluster.wait_for_status("the killed node is back", |status| {
+        status.cluster["reachable_voters"] == 3
+            && status.nodes.iter().all(|row| row["lag"].as_u64().is_some_and(|lag| lag < 1000))
+    });
+    eventually("messages are acknowledged", || {
+        let count = acknowledged.lock().expect("nobody panicked").len();
+        if count > 0 { Ok(()) } else { Err(count) }
+    });
+    silence
+}
+
+fn longest_silence(killed: Instant, acknowledged: &[Instant]) -> Duration {
+    let mut before = killed;
+    let mut longest = Duration::ZERO;
+    for &at in acknowledged.iter().filter(|at| **at > killed) {
+        longest = longest.max(at.saturating_duration_since(before));
+        before = before.max(at);
+    }
+    // Silence to the end counts as well.
+    longest.max((killed + WATCHED).saturating_duration_since(before))
+}

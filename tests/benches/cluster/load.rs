@@ -1,0 +1,122 @@
+//! How many messages are acknowledged each second, and after how long, by how many closed-loop clients.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tests::Cluster;
+use wire::secret::ClusterSecret;
+use wire::transport::libp2p::{Config, Libp2p};
+use wire::{Address, Transport};
+
+use crate::person::Person;
+use crate::statistics::{Latencies, ms};
+use crate::{MESSAGE_SIZE_BYTES, baseline, cluster};
+
+/// How long each number of clients is measured.
+const SPAN: Duration = Duration::from_secs(8);
+
+/// How many clients share one connection, as the processes of one machine would.
+const CLIENTS_PER_CONNECTION: usize = 32;
+
+/// Measures, prints, and reads back. False: something acknowledged is missing or doubled.
+pub(crate) async fn measure() -> bool {
+    let cluster = cluster();
+    let baseline = baseline::commits_per_second(cluster.home());
+    println!("baseline: {baseline:.0} synced 256-byte LMDB commits/s on the same disk, one writer");
+    println!("clients  acknowledged/s  x baseline  p50 ms  p99 ms  read back");
+    let mut whole = true;
+    for clients in [1, 64, 512] {
+        whole &= one(&cluster, clients, baseline).await;
+    }
+    whole
+}
+
+async fn one(cluster: &Cluster, clients: usize, baseline: f64) -> bool {
+    let people = people(cluster, clients).await;
+    let started = Instant::now();
+    let tasks: Vec<_> = people.into_iter().map(|(name, person)| tokio::spawn(send_for_a_while(name, person))).collect();
+    let mut latencies = Vec::new();
+    let mut finished = Vec::new();
+    for task in tasks {
+        let (name, person, taken) = task.await.expect("a client panicked; see above");
+        finished.push((name, person, taken.len()));
+        latencies.extend(taken);
+    }
+    let rate = latencies.len() as f64 / started.elapsed().as_secs_f64();
+    let latencies = Latencies::new(latencies);
+    let whole = read_back(finished).await;
+    println!(
+        "{clients:>7}  {rate:>14.0}  {:>10.2}  {:>6}  {:>6}  {}",
+        rate / baseline,
+        ms(latencies.percentile(0.5)),
+        ms(latencies.percentile(0.99)),
+        if whole { "every one, once, in order" } else { "BROKEN" },
+    );
+    whole
+}
+
+/// Logs everyone in, spread over the nodes.
+async fn people(cluster: &Cluster, count: usize) -> Vec<(String, Person)> {
+    let secret = secret(cluster);
+    let nodes = addresses(cluster);
+    let mut people = Vec::new();
+    let mut transport: Option<Arc<dyn Transport>> = None;
+    for number in 0..count {
+        if number % CLIENTS_PER_CONNECTION == 0 {
+            transport = Some(new_transport());
+        }
+        let transport = transport.as_ref().expect("made for the first one");
+        let name = format!("c{count}.{number}");
+        let node = nodes[(number / CLIENTS_PER_CONNECTION + number) % nodes.len()].clone();
+        people.push((name.clone(), Person::create(&**transport, node, &secret, &name).await));
+    }
+    people
+}
+
+fn new_transport() -> Arc<dyn Transport> {
+    let mut seed = [0; 32];
+    rand::RngCore::fill_bytes(&mut rand::rngs::OsRng, &mut seed);
+    Libp2p::start(Config::client(seed)).expect("the transport starts")
+}
+
+/// The secret that the daemons of this profile made.
+pub(crate) fn secret(cluster: &Cluster) -> ClusterSecret {
+    let text = std::fs::read_to_string(cluster.home().join("data/cluster-secret")).expect("the daemons made a secret");
+    ClusterSecret::parse(text.trim()).expect("it is well formed")
+}
+
+/// Where the nodes listen on loopback.
+pub(crate) fn addresses(cluster: &Cluster) -> Vec<Address> {
+    let status = cluster.wait_for_status("all nodes are in", |status| status.cluster["reachable_voters"] == 3);
+    let of = |row: &serde_json::Value| row["addresses"][0].as_str().and_then(|text| text.parse().ok());
+    status.nodes.iter().map(|row| of(row).expect("a reachable node has an address")).collect()
+}
+
+async fn send_for_a_while(name: String, mut person: Person) -> (String, Person, Vec<Duration>) {
+    let started = Instant::now();
+    let mut taken = Vec::new();
+    while started.elapsed() < SPAN {
+        let text = text(&name, taken.len());
+        taken.push(person.send(&name, &text).await);
+    }
+    (name, person, taken)
+}
+
+/// The text of somebody's nth message.
+fn text(name: &str, number: usize) -> String {
+    format!("{:<MESSAGE_SIZE_BYTES$}", format!("{name} {number}"))
+}
+
+/// Whether everyone finds exactly what was acknowledged, in order.
+async fn read_back(people: Vec<(String, Person, usize)>) -> bool {
+    let mut whole = true;
+    for (name, mut person, sent) in people {
+        let texts = person.texts(&name).await;
+        let same = texts.len() == sent && texts.iter().enumerate().all(|(number, found)| *found == text(&name, number));
+        if !same {
+            println!("{name}: {sent} acknowledged, {} found", texts.len());
+        }
+        whole &= same;
+    }
+    whole
+}

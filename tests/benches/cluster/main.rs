@@ -1,0 +1,42 @@
+//! `cargo xtask bench`: three nodes on loopback, 256-byte messages, every acknowledgement synced on a
+//! majority; each figure beside the rate of synced LMDB commits taken on the same disk in the same run.
+//!
+//! Absolute figures move with the machine; the ratio to the baseline is the one to watch. Whatever was
+//! acknowledged is read back and counted, so a figure that was bought with a loss fails the run.
+
+mod baseline;
+mod failover;
+mod load;
+mod person;
+mod restart;
+mod statistics;
+
+use std::process::ExitCode;
+
+use tests::Cluster;
+
+/// The text of every message of the benchmark, in bytes.
+const MESSAGE_SIZE_BYTES: usize = 256;
+
+fn main() -> ExitCode {
+    // cargo passes `--bench`; whatever else there is names what to run.
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let runs = |name: &str| wanted.is_empty() || wanted.iter().any(|one| one == name);
+    let runtime = tokio::runtime::Runtime::new().expect("the runtime starts");
+    let mut whole = true;
+    if runs("load") {
+        whole &= runtime.block_on(load::measure());
+    }
+    if runs("failover") {
+        whole &= runtime.block_on(failover::measure());
+    }
+    if runs("restart") {
+        whole &= runtime.block_on(restart::measure());
+    }
+    if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A cluster whose clients need the secret that its daemons made.
+fn cluster() -> Cluster {
+    Cluster::start(3)
+}

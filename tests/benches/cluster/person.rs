@@ -1,0 +1,120 @@
+//! A client that is as lean as the protocol allows, so that the cluster is measured and not the client:
+//! no outbox, no failover. (Failover is measured with the real client.)
+
+use std::time::{Duration, Instant};
+
+use chat::{CreationId, Cursor, MessageId, Reply, Seq};
+use opaque_ke::{ClientRegistration, ClientRegistrationFinishParameters, RegistrationResponse};
+use rand::RngCore;
+use tokio::io::{ReadHalf, WriteHalf, split};
+use wire::codec::{FrameReader, FrameWriter};
+use wire::hello::{Identity, Keys, initiate};
+use wire::message::{Answer, Answered, Ask, CLIENT_FRAME_SIZE_MAX_BYTES, FromNode, Request, To, Token};
+use wire::opaque::Suite;
+use wire::secret::ClusterSecret;
+use wire::{Address, BoxStream, Protocol, Target, Transport};
+
+/// How long an answer may take before the run counts as broken.
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+
+/// Somebody who is logged in over one stream.
+pub(crate) struct Person {
+    reader: FrameReader<ReadHalf<BoxStream>>,
+    writer: FrameWriter<WriteHalf<BoxStream>>,
+    asked: u64,
+    seq: Seq,
+}
+
+impl Person {
+    /// Opens a stream to the node and creates the account.
+    pub(crate) async fn create(transport: &dyn Transport, node: Address, secret: &ClusterSecret, name: &str) -> Self {
+        let mut person = Self::connect(transport, node, secret).await;
+        person.register(name).await;
+        person
+    }
+
+    async fn connect(transport: &dyn Transport, node: Address, secret: &ClusterSecret) -> Self {
+        let target = Target { peer: None, addresses: vec![node] };
+        let (peer, mut stream) = transport.open(target, Protocol::Client).await.expect("the node answers");
+        let node_secret = secret.node_secret();
+        let keys =
+            Keys::Client { cluster: secret.cluster_id(), secret: node_secret.client_secret(), operator: None };
+        let identity = Identity { keys, incarnation: None, store: None, node_id: None, name: String::new() };
+        initiate(&mut stream, transport.local(), peer, Protocol::Client, &identity).await.expect("the hello succeeds");
+        let (read, write) = split(stream);
+        Self {
+            reader: FrameReader::new(read, CLIENT_FRAME_SIZE_MAX_BYTES),
+            writer: FrameWriter::new(write),
+            asked: 0,
+            seq: Seq(0),
+        }
+    }
+
+    async fn register(&mut self, name: &str) {
+        let mut chance = rand::rngs::OsRng;
+        let password = name.as_bytes();
+        let start = ClientRegistration::<Suite>::start(&mut chance, password).expect("any password can be blinded");
+        let registration = start.message.serialize().to_vec();
+        let answer = self.ask(Request::RegisterStart { name: name.to_owned(), registration }).await;
+        let Answer::RegisterStart { registration } = answer else { panic!("not the answer: {answer:?}") };
+        let response = RegistrationResponse::deserialize(&registration).expect("the node's answer is well formed");
+        let finish = start
+            .state
+            .finish(&mut chance, password, response, ClientRegistrationFinishParameters::default())
+            .expect("the node's answer fits");
+        let mut token = [0; 32];
+        chance.fill_bytes(&mut token);
+        let creation = CreationId(u128::from(chance.next_u64()) << 64 | u128::from(chance.next_u64()));
+        let upload = finish.message.serialize().to_vec();
+        let request = Request::RegisterFinish { creation, name: name.to_owned(), upload, token: Token(token) };
+        let answer = self.ask(request).await;
+        assert!(matches!(answer, Answer::Session { .. }), "not logged in: {answer:?}");
+    }
+
+    /// Sends one message and waits until it is stored. Returns how long that took.
+    pub(crate) async fn send(&mut self, to: &str, text: &str) -> Duration {
+        self.seq = self.seq.next();
+        let id = MessageId(u128::from(rand::rngs::OsRng.next_u64()) << 64 | u128::from(rand::rngs::OsRng.next_u64()));
+        let request = Request::Send { seq: self.seq, id, to: To::Name(to.to_owned()), text: text.to_owned() };
+        let started = Instant::now();
+        let answer = self.ask(request).await;
+        assert!(matches!(answer, Answer::Sent(Reply::Stored { .. })), "not stored: {answer:?}");
+        started.elapsed()
+    }
+
+    /// Reads back the whole conversation: the texts, oldest first.
+    pub(crate) async fn texts(&mut self, with: &str) -> Vec<String> {
+        let mut texts = Vec::new();
+        let mut after = Some(Cursor::START);
+        loop {
+            let request = Request::Messages { with: To::Name(with.to_owned()), before: None, after, limit: 1000 };
+            let answer = self.ask(request).await;
+            let Answer::Messages { messages, more, .. } = answer else { panic!("not the answer: {answer:?}") };
+            after = messages.last().map(|message| message.cursor).or(after);
+            texts.extend(messages.into_iter().map(|message| message.text));
+            if !more {
+                return texts;
+            }
+        }
+    }
+
+    async fn ask(&mut self, request: Request) -> Answer {
+        self.asked += 1;
+        self.writer.push(&Ask { id: self.asked, at_least: Cursor::START, request });
+        self.writer.flush().await.expect("the node reads");
+        match tokio::time::timeout(ANSWER_LIMIT, self.answered()).await.expect("an answer within a minute").result {
+            Ok(answer) => answer,
+            Err(refusal) => panic!("refused: {} {refusal}", refusal.code),
+        }
+    }
+
+    async fn answered(&mut self) -> Answered {
+        loop {
+            match self.reader.next().await.expect("the node's frames are well formed") {
+                Some(FromNode::Answered(answered)) if answered.id == self.asked => return answered,
+                Some(_) => {}
+                None => panic!("the node closed the stream"),
+            }
+        }
+    }
+}
