@@ -84,11 +84,12 @@ fn look_for(words: &[&str], file: &Path, breaches: &mut Vec<String>) {
     }
 }
 
-/// Whether the code has the word, standing by itself at its start.
+/// Whether the code has the word, standing by itself at its start: not as the end of a longer word, nor as
+/// a module of some other path.
 fn names(code: &str, word: &str) -> bool {
     code.match_indices(word).any(|(at, _)| {
         let before = code[..at].chars().next_back();
-        !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '"')
+        !before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '"' | ':'))
     })
 }
 
@@ -160,6 +161,7 @@ mod tests {
     fn a_breach_is_seen_and_a_longer_word_is_none() {
         assert!(names("use heed::Env;", "heed"));
         assert!(!names("let unheeded = 1;", "heed"));
+        assert!(!names("use wire::transport::libp2p::Libp2p;", "libp2p::"));
         assert!(names("let name: chat::Name;", "chat::"));
     }
 
