@@ -16,7 +16,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("wire/src", &["openraft", "heed"]),
     ("wire/src/message.rs", &["libp2p", "tokio"]),
-    ("wire/src/codec.rs", &["libp2p"]),
+    ("wire/src/codec", &["libp2p"]),
     ("client/src", &["openraft", "heed", "node::", "tauri", "libp2p::"]),
     ("node/src", &["tauri"]),
     ("node/src/raft", &["chat::", "heed", "crate::app", "crate::api", "crate::net", "crate::cli", "client::"]),
