@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use heed::types::{Bytes, U64};
 use heed::byteorder::BigEndian;
-use heed::{EnvOpenOptions, PutFlags};
+use heed::types::{Bytes, U64};
+use heed::{CommitOrAbort, EnvOpenOptions, PutFlags};
 
 use crate::MESSAGE_SIZE_BYTES;
 
@@ -21,10 +21,12 @@ pub(crate) fn commits_per_second(folder: &Path) -> f64 {
     options.map_size(1 << 30).max_dbs(1);
     // SAFETY: a fresh folder of this process's own.
     let env = unsafe { options.open(&folder) }.expect("the environment opens");
-    let mut txn = env.write_txn().expect("a transaction begins");
-    let database: heed::Database<U64<BigEndian>, Bytes> =
-        env.create_database(&mut txn, Some("baseline")).expect("the table can be made");
-    txn.commit().expect("the commit succeeds");
+    let txn = env.write_txn().expect("a transaction begins");
+    let created = env.create_databases_and_commit(txn, |opener, txn| {
+        let database = opener.create_database::<U64<BigEndian>, Bytes>(txn, Some("baseline"))?;
+        Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit(database))
+    });
+    let database = created.expect("the table can be made").unwrap_commit();
     let record = [7; MESSAGE_SIZE_BYTES];
     let started = Instant::now();
     let mut commits = 0;

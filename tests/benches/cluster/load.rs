@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tests::Cluster;
 use wire::secret::ClusterSecret;
-use wire::transport::libp2p::{Config, Libp2p};
+use wire::transport::libp2p::{Config, Libp2p, Limits};
 use wire::{Address, Transport};
 
 use crate::person::Person;
@@ -63,7 +63,7 @@ async fn people(cluster: &Cluster, count: usize) -> Vec<(String, Person)> {
     let mut transport: Option<Arc<dyn Transport>> = None;
     for number in 0..count {
         if number % CLIENTS_PER_CONNECTION == 0 {
-            transport = Some(new_transport());
+            transport = Some(new_transport().await);
         }
         let transport = transport.as_ref().expect("made for the first one");
         let name = format!("c{count}.{number}");
@@ -73,10 +73,11 @@ async fn people(cluster: &Cluster, count: usize) -> Vec<(String, Person)> {
     people
 }
 
-fn new_transport() -> Arc<dyn Transport> {
+async fn new_transport() -> Arc<dyn Transport> {
     let mut seed = [0; 32];
     rand::RngCore::fill_bytes(&mut rand::rngs::OsRng, &mut seed);
-    Libp2p::start(Config::client(seed)).expect("the transport starts")
+    let config = Config { seed, listen: Vec::new(), port_first: None, mdns: false, limits: Limits::default() };
+    Libp2p::start(config).await.expect("the transport starts")
 }
 
 /// The secret that the daemons of this profile made.
