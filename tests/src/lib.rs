@@ -10,6 +10,6 @@ mod interactive;
 mod wait;
 
 pub use cli::{Cli, Ran};
-pub use cluster::{Cluster, Daemon};
+pub use cluster::{Cluster, Daemon, Status};
 pub use interactive::Interactive;
 pub use wait::{PATIENCE, eventually};
