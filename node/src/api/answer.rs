@@ -1,11 +1,14 @@
 //! Which room answers which request.
 
-use wire::Refusal;
-use wire::message::{Answer, Ask, Request};
+use wire::message::{Answer, Ask, Request, To};
+use wire::{Code, Refusal};
 
 use super::connection::Connection;
 use super::{login, operator, reads, send, session};
 use crate::feed::Feed;
+
+/// More bytes than any name or pattern of names takes, however it is composed.
+const NAME_SIZE_MAX_BYTES: usize = 1024;
 
 /// An answer, and what goes with it.
 pub(super) struct Given {
@@ -51,9 +54,27 @@ pub(super) fn in_turn(request: &Request) -> bool {
     }
 }
 
-/// Whether the answer may be large.
-pub(super) fn is_page(request: &Request) -> bool {
-    matches!(request, Request::Accounts { .. } | Request::Conversations | Request::Messages { .. })
+/// Whether the answer is large, or takes other nodes' time: few of these are under way at once.
+pub(super) fn is_costly(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::Accounts { .. } | Request::Conversations | Request::Messages { .. } | Request::ClusterStatus
+    )
+}
+
+/// Refuses what no name can be like before it waits for its turn, and holds its memory meanwhile.
+pub(super) fn check_names(request: &Request) -> Result<(), Refusal> {
+    let names = match request {
+        Request::Accounts { pattern, after, .. } => [pattern.as_deref(), after.as_deref()],
+        Request::Messages { with: To::Name(name), .. } | Request::Send { to: To::Name(name), .. } => {
+            [Some(name.as_str()), None]
+        }
+        _ => [None, None],
+    };
+    if names.into_iter().flatten().all(|name| name.len() <= NAME_SIZE_MAX_BYTES) {
+        return Ok(());
+    }
+    Err(Refusal::new(Code::NameInvalid, format!("No name is longer than {NAME_SIZE_MAX_BYTES} bytes.")))
 }
 
 /// Answers one request. Always ends within a few seconds.

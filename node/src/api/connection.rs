@@ -29,9 +29,9 @@ const REQUESTS_MAX: usize = 512;
 /// Frames that wait to be written. Beyond it answers and pushes of this connection wait, and so, by
 /// `REQUESTS_MAX`, does reading.
 const FRAMES_QUEUED_MAX: usize = 64;
-/// Large answers (pages) being made or waiting for the queue. Beyond it further ones wait, so that a
-/// client that asks and does not read costs a bounded amount of memory.
-pub(super) const PAGES_MAX: usize = 4;
+/// Costly answers being made or waiting for the queue. Beyond it further ones wait, so that a client that
+/// asks for page after page and does not read costs a bounded amount of memory.
+const COSTLY_MAX: usize = 4;
 /// Frames are gathered up to about this size for one write.
 const WRITE_SIZE_BYTES: usize = 64 * 1024;
 /// A client that takes nothing for this long is gone, or as good as gone; it resumes from its cursor.
@@ -47,7 +47,7 @@ pub(super) struct Connection {
     pub(super) peer: PeerId,
     /// The hello proved the cluster secret itself.
     pub(super) operator: bool,
-    pub(super) pages: Semaphore,
+    costly: Semaphore,
     /// The outgoing queue: in the order given, to the one writer.
     pub(super) frames: mpsc::Sender<FromNode>,
     state: Mutex<State>,
@@ -118,7 +118,7 @@ pub(super) async fn serve(context: Arc<ApiContext>, claim: &Claim, peer: PeerId,
         context,
         peer,
         operator: claim.operator,
-        pages: Semaphore::new(PAGES_MAX),
+        costly: Semaphore::new(COSTLY_MAX),
         frames,
         state: Mutex::default(),
     });
@@ -205,6 +205,9 @@ impl Requests {
     /// Begins to answer. Each answer is polled once here, in the order of arrival: that is what puts the
     /// numbered commands of a session into the log in the order of their numbers.
     async fn begin(&mut self, connection: &Arc<Connection>, ask: Ask, permit: OwnedSemaphorePermit) {
+        if let Err(refusal) = answer::check_names(&ask.request) {
+            return connection.say(connection.answered(ask.id, Err(refusal))).await;
+        }
         if answer::in_turn(&ask.request) {
             return answer_in_turn(connection, ask).await;
         }
@@ -232,10 +235,10 @@ async fn answer_in_turn(connection: &Arc<Connection>, ask: Ask) {
 fn answer_beside(connection: Arc<Connection>, ask: Ask, permit: OwnedSemaphorePermit) -> BoxFuture<'static, ()> {
     Box::pin(async move {
         let id = ask.id;
-        let page = if answer::is_page(&ask.request) { connection.pages.acquire().await.ok() } else { None };
+        let costly = if answer::is_costly(&ask.request) { connection.costly.acquire().await.ok() } else { None };
         let result = answer::answer(&connection, ask).await;
         connection.say(connection.answered(id, result)).await;
-        drop((page, permit));
+        drop((costly, permit));
     })
 }
 

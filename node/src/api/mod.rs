@@ -57,6 +57,8 @@ pub struct ApiContext {
     /// The first storage failure that a read met.
     damage: watch::Sender<Option<StoreError>>,
     limiter: Mutex<Limiter>,
+    /// Held while the cluster is checked, which every node works for: one check at a time.
+    checking: tokio::sync::Mutex<()>,
     setup: OnceLock<ServerSetup<Suite>>,
     /// Where the limiter's time begins.
     started: Instant,
@@ -80,6 +82,7 @@ impl ApiContext {
             stopping,
             damage: watch::Sender::new(None),
             limiter: Mutex::default(),
+            checking: tokio::sync::Mutex::default(),
             setup: OnceLock::new(),
             started: Instant::now(),
         }

@@ -11,6 +11,8 @@ pub(super) async fn status(connection: &Connection) -> Given {
 }
 
 pub(super) async fn check(connection: &Connection) -> Result<Given, Refusal> {
+    let busy = |_| Refusal::retry_after(Code::Busy, "The cluster is being checked already; try again.", 1_000);
+    let _checking = connection.context.checking.try_lock().map_err(busy)?;
     let (index, digests) = connection.context.quorum.check().await?;
     Ok(Answer::ClusterCheck { index, digests }.into())
 }
