@@ -23,6 +23,7 @@ use wire::transport::libp2p::{Config as NetworkConfig, Libp2p, Limits};
 pub use self::node::{Keys, Node, Parts, Timing};
 use self::place::Place;
 use crate::app;
+use crate::autopilot;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{DaemonConfig, TimingOverrides};
 use crate::net::runtime_files::{Announcement, RuntimeFolder};
@@ -107,7 +108,11 @@ async fn run_in(config: DaemonConfig, place: Place) -> Result<(), DaemonError> {
         seeds: place.seeds.iter().chain(&config.peers).cloned().collect(),
         runtime: Some(runtime.clone()),
         clock: Arc::new(SystemClock),
-        timing: Timing { raft: raft_timing(&config.timing), ..Timing::default() },
+        timing: Timing {
+            raft: raft_timing(&config.timing),
+            autopilot: autopilot_limits(&config.timing),
+            ..Timing::default()
+        },
         disk: Arc::new(move || disk::measure(&disk_folder)),
     })?;
     let ended = tokio::select! {
@@ -176,6 +181,11 @@ fn raft_timing(overrides: &TimingOverrides) -> crate::raft::Timing {
         keep_entries: overrides.keep_log_entries.unwrap_or(default.keep_entries),
         seed: u64::from_be_bytes(seed),
     }
+}
+
+fn autopilot_limits(overrides: &TimingOverrides) -> autopilot::Limits {
+    let default = autopilot::Limits::default();
+    autopilot::Limits { well_ms: overrides.promote_after_ms.unwrap_or(default.well_ms), ..default }
 }
 
 /// A node that has lost a task must not run on half alive; the release profile aborts anyway.
