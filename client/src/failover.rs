@@ -161,7 +161,9 @@ pub(crate) fn step(state: State, event: Event, now_ms: u64, chance: u64) -> (Sta
 fn take_in(state: &mut State, event: Event, now_ms: u64, chance: u64, actions: &mut Vec<Action>) {
     match event {
         Event::Known(candidates) => know(state, candidates),
-        Event::Connected { candidate, peer, link } => connected(state, candidate, Held { link, peer }, actions),
+        Event::Connected { candidate, peer, link } => {
+            connected(state, candidate, Held { link, peer }, now_ms, actions);
+        }
         Event::Failed { candidate } => put_off(state, &candidate, |failures| now_ms + pause_ms(failures, chance)),
         Event::Refused { candidate } => put_off(state, &candidate, |_| now_ms + REFUSED_PAUSE_MS),
         Event::Lost { link } => lost(state, link, now_ms, chance),
@@ -190,16 +192,21 @@ fn know(state: &mut State, candidates: Vec<Candidate>) {
     state.candidates.append(&mut before);
 }
 
-fn connected(state: &mut State, candidate: Candidate, held: Held, actions: &mut Vec<Action>) {
+fn connected(state: &mut State, candidate: Candidate, held: Held, now_ms: u64, actions: &mut Vec<Action>) {
     let standing = state.candidates.entry(candidate).or_default();
     *standing = Standing { peer: Some(held.peer), ..Standing::default() };
-    let known_twice = state.holds(held.peer);
-    if !known_twice && state.live.is_none() {
-        state.live = Some(held);
-    } else if !known_twice && state.warm.is_none() {
-        state.warm = Some(held);
-    } else {
+    if state.holds(held.peer) {
         actions.push(Action::Close(held.link));
+        return;
+    }
+    match (state.live, state.warm) {
+        (None, _) => state.live = Some(held),
+        (Some(_), None) => state.warm = Some(held),
+        (Some(live), Some(warm)) if [live, warm].iter().all(|old| state.is_shunned(old.peer, now_ms)) => {
+            state.warm = Some(held);
+            actions.push(Action::Close(warm.link));
+        }
+        (Some(_), Some(_)) => actions.push(Action::Close(held.link)),
     }
 }
 
@@ -469,15 +476,20 @@ mod tests {
     #[test]
     fn two_that_cannot_commit_make_room_for_a_third() {
         let unwritable = |number| Event::Unwritable { link: LinkId(number) };
-        let (state, actions) = and_then(&[(600, unwritable(1)), (601, unwritable(2))]);
-        assert!(actions.contains(&Action::Dial(node(3))), "{actions:?}");
-        let (state, actions) = step(state, connected(3), 650, CHANCE);
-        assert_eq!(actions.first(), Some(&Action::GoLive(LinkId(3))));
-        assert_eq!(state.live(), Some(LinkId(3)));
+        // The third may be on its way already, or be tried now.
+        let under_way = and_then(&[(600, unwritable(1)), (601, unwritable(2))]);
+        let failed = Event::Failed { candidate: node(3) };
+        let tried_now = and_then(&[(10, failed), (600, unwritable(1)), (601, unwritable(2))]);
+        assert!(tried_now.1.contains(&Action::Dial(node(3))), "{tried_now:?}");
+        for (state, _) in [under_way, tried_now] {
+            let (state, actions) = step(state, connected(3), 650, CHANCE);
+            assert!(actions.contains(&Action::GoLive(LinkId(3))), "{actions:?}");
+            assert_eq!(state.live(), Some(LinkId(3)));
+        }
     }
 
     #[test]
-    fn a_node_that_leaves_is_left_and_is_not_kept_warm() {
+    fn a_node_that_leaves_is_left() {
         let leaving = |number| Event::Leaving { link: LinkId(number) };
         let (state, actions) = and_then(&[(600, leaving(1))]);
         assert_eq!(actions.first(), Some(&Action::GoLive(LinkId(2))));

@@ -148,7 +148,7 @@ mod tests {
         let nodes = folder.path().join("nodes");
         std::fs::create_dir(&nodes).expect("made");
         let cluster = ClusterId([7; 16]);
-        let peer = PeerId(wire::transport::libp2p::key_to_peer(&[3; 32]).0);
+        let peer = PeerId([3; 32]);
         let file = |of: ClusterId| {
             format!(r#"{{"peer":"{peer}","cluster":"{of}","addresses":["/ip4/127.0.0.1/tcp/1","nonsense"],"new":1}}"#)
         };

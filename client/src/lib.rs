@@ -23,6 +23,11 @@ mod reach;
 mod shared;
 mod update;
 
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
 pub use client::Client;
 pub use config::{Access, Config};
 pub use error::ClientError;

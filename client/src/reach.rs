@@ -212,6 +212,8 @@ impl Driver {
     async fn run(mut self, mut told: mpsc::Receiver<Told>) {
         let Some(mut said) = self.said_here.take() else { return };
         let mut discovered = self.transport.discovered();
+        // Whoever was seen before now is news as well.
+        discovered.mark_changed();
         let mut discovering = true;
         let mut look = tokio::time::interval(LOOK_AROUND);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -388,7 +390,7 @@ impl Driver {
             Ok((peer, welcome, stream)) => self.connected(candidate, peer, welcome, stream),
             Err(NotThere { refusal, refused }) => {
                 tracing::debug!(?candidate, %refusal, "not connected");
-                if self.book.is_vouched(&candidate) {
+                if self.book.is_vouched(&candidate) || says_something_of_us(refusal.code) {
                     self.trouble = Some(refusal);
                 }
                 self.step(if refused { Event::Refused { candidate } } else { Event::Failed { candidate } });
@@ -421,6 +423,11 @@ impl Driver {
             self.publish.hub.note(Update::Link(state));
         }
     }
+}
+
+/// Whether it was said by someone who was given the proof of the right secret: not by any stranger on the network.
+fn says_something_of_us(code: Code) -> bool {
+    matches!(code, Code::WrongCluster | Code::NotFounded)
 }
 
 impl NotThere {

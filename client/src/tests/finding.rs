@@ -1,0 +1,123 @@
+//! Whom a client finds, whom it trusts, and that it never hangs.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use wire::Code;
+use wire::peer::Incarnation;
+
+use super::person;
+use crate::testing::{Cluster, until};
+use crate::{Access, Client, Config, LinkState};
+
+#[tokio::test(start_paused = true)]
+async fn with_no_node_a_call_ends_in_time_and_says_so() {
+    let cluster = Cluster::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    let client = cluster.client(&folder).with_deadline(Duration::from_secs(3));
+    let began = Instant::now();
+    let error = client.accounts(None, None, 10).await.expect_err("nobody is there");
+    assert_eq!(error.code(), Code::NoNode);
+    assert!(began.elapsed() <= Duration::from_millis(3_100), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_starts_before_the_nodes_finds_them() {
+    let mut cluster = Cluster::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    let client = cluster.client(&folder);
+    let link = client.link();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(matches!(&*link.borrow(), LinkState::Searching { .. }));
+    cluster.start(1);
+    until(|| matches!(&*link.borrow(), LinkState::Live { .. })).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_link_is_live_and_another_node_is_warm() {
+    let cluster = Cluster::of(&[1, 2, 3]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let client = cluster.client(&folder);
+    until(|| match &*client.link().borrow() {
+        LinkState::Live { node, warm: Some(warm), writable, .. } => *writable && node != warm,
+        _ => false,
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_founded_anew_is_not_mistaken_for_the_old_one() {
+    let mut cluster = Cluster::of(&[1]);
+    let (alice, folder) = person(&cluster, "alice").await;
+    drop(alice);
+    cluster.kill(1);
+    cluster.state().incarnation = Incarnation([2; 16]);
+    cluster.start(1);
+    let client = cluster.client(&folder).with_deadline(Duration::from_secs(3));
+    let error = client.accounts(None, None, 1).await.expect_err("another founding");
+    assert_eq!(error.code(), Code::WrongCluster);
+    drop(client);
+    Client::forget_founding(folder.path()).expect("forgotten");
+    let client = cluster.client(&folder);
+    client.accounts(None, None, 1).await.expect("trusted now");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_profile_that_belongs_nowhere_says_how_to_join() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = Config::new(folder.path().to_owned(), folder.path().to_owned());
+    let error = Client::open(config).expect_err("no cluster");
+    assert_eq!(error.code(), Code::WrongSecret);
+    assert!(error.to_string().contains("--join"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn access_given_once_is_remembered() {
+    let cluster = Cluster::of(&[1]);
+    let folder = tempfile::tempdir().expect("a folder");
+    drop(cluster.client(&folder));
+    let mut config = cluster.config(&folder);
+    config.access = Access::remembered();
+    let client = Client::open(config).expect("remembered");
+    client.accounts(None, None, 1).await.expect("the same cluster");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_password_is_told_from_the_right_one() {
+    let cluster = Cluster::of(&[1]);
+    let (_alice, _folder) = person(&cluster, "alice").await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let elsewhere = cluster.client(&folder);
+    let error = elsewhere.log_in("alice", "a guess").await.expect_err("wrong");
+    assert_eq!(error.code(), Code::LoginFailed);
+    let error = elsewhere.log_in("nobody", "a password").await.expect_err("nobody");
+    assert_eq!(error.code(), Code::LoginFailed);
+    let login = elsewhere.log_in("alice", "a password").await.expect("right");
+    assert!(login.online);
+    assert_eq!(login.account.name, "alice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kept_session_is_good_without_any_node_but_not_without_the_password() {
+    let mut cluster = Cluster::of(&[1]);
+    let (alice, folder) = person(&cluster, "alice").await;
+    drop(alice);
+    cluster.kill(1);
+    let client = cluster.client(&folder);
+    let login = client.log_in("alice", "a password").await.expect("the profile knows enough");
+    assert!(!login.online);
+    let error = client.log_in("alice", "a guess").await.expect_err("a node would have to be asked");
+    assert_eq!(error.code(), Code::NoNode);
+}
+
+#[tokio::test(start_paused = true)]
+async fn logging_out_forgets_the_session_here_and_there() {
+    let cluster = Cluster::of(&[1]);
+    let (alice, folder) = person(&cluster, "alice").await;
+    alice.log_out().await.expect("out");
+    assert_eq!(alice.account(), None);
+    drop(alice);
+    let again = cluster.client(&folder);
+    assert_eq!(again.kept_accounts().await, Ok(vec![]));
+    assert_eq!(again.resume("alice").await.expect_err("gone").code(), Code::NotLoggedIn);
+}

@@ -1,0 +1,243 @@
+//! What was typed is sent, once and in order.
+
+use std::time::Duration;
+
+use chat::Delivery;
+use wire::Code;
+use wire::message::To;
+
+use super::person;
+use crate::testing::{Cluster, Fault, until};
+use crate::{Client, Update, Want};
+
+const WITHIN: Duration = Duration::from_secs(20);
+
+fn bob() -> To {
+    To::Name("bob".into())
+}
+
+/// Sends so many numbered messages and answers the texts.
+async fn send_many(client: &Client, count: u32) -> Vec<String> {
+    let texts: Vec<String> = (1..=count).map(|number| format!("message {number}")).collect();
+    for text in &texts {
+        client.send(bob(), text.clone(), None).await.expect("queued");
+    }
+    texts
+}
+
+async fn all_sent(client: &Client) {
+    for _ in 0..2_000 {
+        if client.queued().await.expect("counted") == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("messages still wait");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_is_stored_and_said_so() {
+    let cluster = Cluster::of(&[1, 2, 3]);
+    let (_bob, _folder) = person(&cluster, "bob").await;
+    let (alice, _folder) = person(&cluster, "alice").await;
+    let mut updates = alice.updates();
+    let id = alice.send(bob(), "hello".into(), None).await.expect("queued");
+    let info = alice.settled(id, Want::Stored, WITHIN).await.expect("stored");
+    assert_eq!((info.text.as_str(), info.state), ("hello", Delivery::Stored));
+    assert!(matches!(updates.next().await, Some(Update::Queued { .. })));
+    let stored = updates.next().await;
+    assert!(matches!(stored, Some(Update::Stored { id: said, .. }) if said == id), "{stored:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_is_asked_for_again_and_one_message_is_stored() {
+    let cluster = Cluster::of(&[1, 2]);
+    let (_bob, _folder) = person(&cluster, "bob").await;
+    let (alice, _folder) = person(&cluster, "alice").await;
+    cluster.fault(1, Some(Fault::LosesAnswers(2)));
+    cluster.fault(2, Some(Fault::LosesAnswers(2)));
+    let texts = send_many(&alice, 20).await;
+    all_sent(&alice).await;
+    let (account, ..) = alice.account().expect("logged in");
+    assert_eq!(cluster.texts(account), texts);
+    assert!(cluster.state().sends > 20, "some were sent again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_typed_while_the_node_dies_are_sent_once_and_in_order() {
+    let mut cluster = Cluster::of(&[1, 2, 3]);
+    let (_bob, _folder) = person(&cluster, "bob").await;
+    let (alice, _folder) = person(&cluster, "alice").await;
+    let (account, ..) = alice.account().expect("logged in");
+    let texts = send_many(&alice, 300).await;
+    cluster.kill(1);
+    until(|| !cluster.texts(account).is_empty()).await;
+    cluster.kill(2);
+    cluster.start(1);
+    all_sent(&alice).await;
+    assert_eq!(cluster.texts(account), texts);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_for_nobody_fails_and_those_behind_it_are_sent() {
+    let cluster = Cluster::of(&[1]);
+    let (_bob, _folder) = person(&cluster, "bob").await;
+    let (alice, _folder) = person(&cluster, "alice").await;
+    let mut updates = alice.updates();
+    let lost = alice.send(To::Name("nobody".into()), "hello?".into(), None).await.expect("queued");
+    let behind = alice.send(bob(), "hello".into(), None).await.expect("queued");
+    let refused = alice.settled(lost, Want::Stored, WITHIN).await.expect_err("there is no nobody");
+    assert_eq!(refused.code(), Code::NoSuchAccount);
+    alice.settled(behind, Want::Stored, WITHIN).await.expect("stored");
+    loop {
+        match updates.next().await.expect("an update") {
+            Update::Failed { id, refusal } => {
+                assert_eq!((id, refusal.code), (lost, Code::NoSuchAccount));
+                break;
+            }
+            _ => continue,
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_a_node_will_never_take_does_not_hold_up_those_behind_it() {
+    let cluster = Cluster::of(&[1]);
+    let (_bob, _folder) = person(&cluster, "bob").await;
+    let (alice, _folder) = person(&cluster, "alice").await;
+    let first = alice.send(bob(), "one".into(), None).await.expect("queued");
+    let refused = alice.send(bob(), "refused by the node".into(), None).await.expect("queued");
+    alice.send(bob(), "two".into(), None).await.expect("queued");
+    alice.send(bob(), "three".into(), None).await.expect("queued");
+    all_sent(&alice).await;
+    alice.settled(first, Want::Stored, WITHIN).await.expect("stored");
+    let error = alice.settled(refused, Want::Stored, WITHIN).await.expect_err("refused");
+    assert_eq!(error.code(), Code::TextTooLong);
+    let (account, ..) = alice.account().expect("logged in");
+    assert_eq!(cluster.texts(account), ["one", "two", "three"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_majority_messages_wait_and_it_is_said_why() {
+    let cluster = Cluster::of(&[1]);
+    let (_bob, _folder) = person(&cluster, "bob").await;
+    let (alice, _folder) = person(&cluster, "alice").await;
+    cluster.fault(1, Some(Fault::NoQuorum));
+    let id = alice.send(bob(), "hello".into(), None).await.expect("queued");
+    let error = alice.settled(id, Want::Stored, Duration::from_secs(3)).await.expect_err("not yet");
+    assert_eq!(error.code(), Code::NoQuorum);
+    assert_eq!(alice.queued().await, Ok(1));
+    let page = alice.accounts(None, None, 10).await.expect("reads are served");
+    assert!(page.stale);
+    cluster.fault(1, None);
+    alice.settled(id, Want::Stored, WITHIN).await.expect("stored");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_is_cut_off_is_left_for_one_that_can_commit() {
+    let cluster = Cluster::of(&[1, 2, 3]);
+    let (_bob, _folder) = person(&cluster, "bob").await;
+    let (alice, _folder) = person(&cluster, "alice").await;
+    cluster.fault(1, Some(Fault::NoQuorum));
+    cluster.fault(2, Some(Fault::NoQuorum));
+    let id = alice.send(bob(), "hello".into(), None).await.expect("queued");
+    alice.settled(id, Want::Stored, WITHIN).await.expect("stored by the third");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_hangs_is_left_within_seconds() {
+    let cluster = Cluster::of(&[1, 2]);
+    let (_bob, _folder) = person(&cluster, "bob").await;
+    let (alice, _folder) = person(&cluster, "alice").await;
+    until(|| matches!(&*alice.link().borrow(), crate::LinkState::Live { warm: Some(_), .. })).await;
+    let crate::LinkState::Live { peer, .. } = alice.link().borrow().clone() else { panic!("not live") };
+    cluster.fault(peer.0[0], Some(Fault::Hangs));
+    let id = alice.send(bob(), "hello".into(), None).await.expect("queued");
+    alice.settled(id, Want::Stored, Duration::from_secs(5)).await.expect("stored by the other");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_when_the_program_ends_is_sent_by_the_next_one() {
+    let mut cluster = Cluster::of(&[1]);
+    let (_bob, _folder) = person(&cluster, "bob").await;
+    let (alice, folder) = person(&cluster, "alice").await;
+    cluster.kill(1);
+    let texts = send_many(&alice, 3).await;
+    let (account, ..) = alice.account().expect("logged in");
+    drop(alice);
+    cluster.start(1);
+    let again = cluster.client(&folder);
+    again.resume("Alice").await.expect("the session is kept");
+    all_sent(&again).await;
+    assert_eq!(cluster.texts(account), texts);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_in_a_session_that_ended_is_sent_in_the_next_one() {
+    let cluster = Cluster::of(&[1]);
+    let (_bob, _folder) = person(&cluster, "bob").await;
+    let (alice, folder) = person(&cluster, "alice").await;
+    let (account, _, session) = alice.account().expect("logged in");
+    send_many(&alice, 2).await;
+    all_sent(&alice).await;
+    cluster.propose(chat::Command::CloseSession { session });
+    let id = alice.send(bob(), "later".into(), None).await.expect("queued all the same");
+    let error = alice.settled(id, Want::Stored, Duration::from_secs(3)).await.expect_err("the session is over");
+    assert_eq!(error.code(), Code::SessionInvalid);
+    drop(alice);
+    let again = cluster.client(&folder);
+    assert_eq!(again.resume("alice").await.expect_err("over").code(), Code::SessionInvalid);
+    again.log_in("alice", "a password").await.expect("a new session");
+    let info = again.settled(id, Want::Stored, WITHIN).await.expect("stored");
+    assert_eq!(info.text, "later");
+    assert_eq!(cluster.texts(account), ["message 1", "message 2", "later"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_id_again_sends_nothing_twice() {
+    let cluster = Cluster::of(&[1]);
+    let (_bob, _folder) = person(&cluster, "bob").await;
+    let (alice, _folder) = person(&cluster, "alice").await;
+    let id = alice.send(bob(), "once".into(), None).await.expect("queued");
+    alice.settled(id, Want::Stored, WITHIN).await.expect("stored");
+    assert_eq!(alice.send(bob(), "once".into(), Some(id)).await, Ok(id));
+    alice.settled(id, Want::Stored, WITHIN).await.expect("stored");
+    let other = alice.send(bob(), "another".into(), Some(id)).await.expect_err("used");
+    assert_eq!(other.code(), Code::IdConflict);
+    let (account, ..) = alice.account().expect("logged in");
+    assert_eq!(cluster.texts(account), ["once"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_profile_restored_from_an_old_copy_sends_on_without_loss() {
+    let cluster = Cluster::of(&[1]);
+    let (_bob, _folder) = person(&cluster, "bob").await;
+    let (alice, folder) = person(&cluster, "alice").await;
+    let (account, ..) = alice.account().expect("logged in");
+    drop(alice);
+    let copy = tempfile::tempdir().expect("a folder");
+    let file = |folder: &tempfile::TempDir| folder.path().join("profile.sqlite");
+    std::fs::copy(file(&folder), file(&copy)).expect("copied");
+    let alice = cluster.client(&folder);
+    alice.resume("alice").await.expect("kept");
+    send_many(&alice, 3).await;
+    all_sent(&alice).await;
+    drop(alice);
+    std::fs::copy(file(&copy), file(&folder)).expect("restored");
+    let alice = cluster.client(&folder);
+    alice.resume("alice").await.expect("kept");
+    let id = alice.send(bob(), "after the restore".into(), None).await.expect("queued");
+    alice.settled(id, Want::Stored, WITHIN).await.expect("stored");
+    assert_eq!(cluster.texts(account), ["message 1", "message 2", "message 3", "after the restore"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_blank_or_endless_text_is_refused_before_it_is_queued() {
+    let cluster = Cluster::of(&[1]);
+    let (alice, _folder) = person(&cluster, "alice").await;
+    for (text, code) in [(" ".to_owned(), Code::TextEmpty), ("x".repeat(16 * 1024 + 1), Code::TextTooLong)] {
+        let error = alice.send(bob(), text, None).await.expect_err("refused");
+        assert_eq!(error.code(), code);
+    }
+    assert_eq!(alice.queued().await, Ok(0));
+}
