@@ -151,7 +151,7 @@ proptest! {
     }
 
     #[test]
-    fn a_snapshot_makes_an_equal_replica(steps in steps(), size_max_bytes in 1..2_000usize) {
+    fn a_snapshot_makes_an_equal_replica(steps in steps(), size_max_bytes in 1..300usize) {
         let mut from = assert_agrees(Replica::in_memory(), &steps, &[5]);
         let mut into = through_a_snapshot(&from.app, MemoryState::new(TABLES), size_max_bytes);
         prop_assert_eq!(into.next, from.next);
@@ -176,7 +176,7 @@ proptest! {
     }
 
     #[test]
-    fn a_snapshot_travels_from_disk_to_disk(steps in steps(), size_max_bytes in 1..2_000usize) {
+    fn a_snapshot_travels_from_disk_to_disk(steps in steps(), size_max_bytes in 1..300usize) {
         let folders = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let mut from = assert_agrees(Replica::on_disk(folders.0.path()), &steps, &[5]);
         let store = LmdbState::open(folders.1.path(), TABLES).unwrap();

@@ -72,7 +72,11 @@ fn a_batch_that_was_cut_by_a_crash_is_applied_once() {
     assert_eq!(Application::applied(&*failing.app), Ok(None), "to Raft, nothing of the batch was applied");
 
     let mut again = Replica { next: 1, ..Replica::over(store) };
-    again.apply(&batch).unwrap();
+    let mut notices = again.app.notices();
+    let replies = again.apply(&batch).unwrap();
+    let bob = AppReply::Chat(Reply::AccountCreated { account: AccountId(3), session: SessionId(3) });
+    assert_eq!(replies, [bob], "what the state has already is passed over");
+    assert_eq!(notices.try_recv(), Ok((Cursor(3), Notice::AccountCreated(AccountId(3)))));
     let mut whole = Replica::in_memory();
     whole.apply(&batch).unwrap();
     assert_eq!(rows(&*again.app.store), rows(&*whole.app.store));
