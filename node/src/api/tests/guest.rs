@@ -102,9 +102,14 @@ impl Guest {
         self.ask(request).await.expect_err("a refusal").code
     }
 
+    /// Closes our half of the stream.
+    pub(super) async fn stop_asking(&mut self) {
+        self.writer.shutdown().await.expect("the stream is open");
+    }
+
     /// Closes our half and waits until the node has done with the stream.
     pub(super) async fn hang_up(mut self) {
-        self.writer.shutdown().await.expect("shut down");
+        self.stop_asking().await;
         timeout(PATIENCE, self.served).await.expect("the node lets go in time").expect("no panic");
     }
 

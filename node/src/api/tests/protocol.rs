@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use chat::Cursor;
 use wire::Code;
 use wire::codec;
 use wire::message::{Answer, Answered, CLIENT_FRAME_SIZE_MAX_BYTES, FromNode, Request};
@@ -58,14 +57,14 @@ async fn a_stream_cut_inside_a_frame_just_ends() {
 }
 
 #[tokio::test]
-async fn what_was_asked_before_hanging_up_is_still_done() {
+async fn what_was_asked_before_hanging_up_is_still_answered() {
     let node = Node::new();
     let mut alice = node.connect(1);
     alice.register("alice", "hunter2").await;
-    let before = node.applied();
-    alice.begin(message(1, "alice", "a note")).await;
-    alice.hang_up().await;
-    assert_eq!(node.applied(), Cursor(before.0 + 1));
+    let id = alice.begin(message(1, "alice", "a note")).await;
+    alice.stop_asking().await;
+    assert_eq!(alice.answered().await.id, id);
+    assert_eq!(alice.frame().await, None);
 }
 
 #[tokio::test(start_paused = true)]
