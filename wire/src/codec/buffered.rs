@@ -109,7 +109,6 @@ impl<W: AsyncWrite + Unpin> FrameWriter<W> {
 
 #[cfg(test)]
 mod tests {
-    use std::future::Future;
     use std::pin::pin;
 
     use futures::FutureExt;
@@ -172,10 +171,8 @@ mod tests {
         }
     }
 
-    fn drain<'a>(reader: &'a mut FrameReader<&[u8]>) -> impl Future<Output = Result<(), FrameError>> + 'a {
-        async move {
-            while reader.next::<String>().await?.is_some() {}
-            Ok(())
-        }
+    async fn drain(reader: &mut FrameReader<&[u8]>) -> Result<(), FrameError> {
+        while reader.next::<String>().await?.is_some() {}
+        Ok(())
     }
 }
