@@ -8,11 +8,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 use tracing::info;
-use wire::peer::{FoundingRecord, PeerAnswer, PeerRequest, Standing};
+use wire::peer::{FoundingRecord, PeerAnswer, PeerRequest};
 use wire::{Code, PeerId, Refusal};
 
 use super::Draft;
-use super::kept::{MEMBERSHIP, Membership, PROMISE, Records, load, save};
+use super::kept::{MEMBERSHIP, Membership, PROMISE, Promise, Records, load, save};
 use super::rules::{Action, AnswerId, Event, Me, State, step};
 use crate::net::rendezvous::Encounter;
 use crate::net::{AskError, Net};
@@ -71,7 +71,7 @@ pub fn membership(records: &dyn Records) -> Result<Option<Membership>, StoreErro
 
 /// Runs until the node belongs to a cluster, and says so on the disk. Hands the encounters back.
 pub async fn run(formation: Formation) -> Result<(Membership, mpsc::Receiver<Encounter>), FormationError> {
-    let promise: Option<FoundingRecord> = load(&*formation.records, PROMISE)?;
+    let promise: Promise = load(&*formation.records, PROMISE)?.unwrap_or_default();
     let state = State::new(formation.me.clone(), formation.draft.clone(), promise);
     formation.net.stand_as(state.standing());
     let mut driver = Driver {
@@ -104,9 +104,11 @@ pub async fn run(formation: Formation) -> Result<(Membership, mpsc::Receiver<Enc
 fn met(encounter: Encounter) -> Event {
     match encounter {
         Encounter::Met(candidate) => Event::Met(candidate),
-        Encounter::Lost(peer) => Event::Lost(peer),
-        // A member that knows us as removed is the one that refuses an introduction.
-        Encounter::Refused { by, refusal } => Event::AdmissionRefused { by, refusal },
+        // A member that knows this node as removed.
+        Encounter::Refused { by, refusal } if refusal.code == Code::NotAMember => {
+            Event::AdmissionRefused { by, refusal }
+        }
+        Encounter::Lost(peer) | Encounter::Refused { by: peer, .. } => Event::Lost(peer),
     }
 }
 
@@ -163,9 +165,9 @@ impl Driver {
     async fn perform(&mut self, actions: Vec<Action>) -> Result<(), FormationError> {
         for action in actions {
             match action {
-                Action::WritePromise(record) => {
-                    self.write(PROMISE, record.clone()).await?;
-                    self.formation.net.stand_as(Standing::Promised(record));
+                Action::WritePromise(promise) => {
+                    self.write(PROMISE, promise).await?;
+                    self.formation.net.stand_as(self.state.standing());
                 }
                 Action::WriteMembership(membership) => {
                     self.write(MEMBERSHIP, membership).await?;
@@ -198,9 +200,13 @@ impl Driver {
     }
 
     fn ask_promise(&mut self, of: PeerId, record: FoundingRecord) {
+        let incarnation = record.incarnation;
         self.ask(of, PeerRequest::Promise(record), PROMISE_WITHIN, move |answer| match answer {
-            PeerAnswer::Done => Some(Event::PromiseGiven { by: of }),
-            PeerAnswer::Refused(refusal) => Some(Event::PromiseRefused { by: of, refusal }),
+            PeerAnswer::Done => Some(Event::PromiseGiven { by: of, incarnation }),
+            PeerAnswer::Refused(refusal) => {
+                let for_ever = refusal.code == Code::MembershipRefused;
+                Some(Event::PromiseRefused { by: of, incarnation, for_ever })
+            }
             _ => None,
         });
     }

@@ -14,6 +14,17 @@ pub struct Draft {
     pub opaque_setup: Vec<u8>,
 }
 
+impl Draft {
+    /// The same for the next proposal: every record has an incarnation of its own.
+    pub(super) fn numbered(&self, proposal: u32) -> Self {
+        let mut incarnation = self.incarnation.0;
+        for (byte, number) in incarnation.iter_mut().zip(proposal.to_be_bytes()) {
+            *byte ^= number;
+        }
+        Self { incarnation: Incarnation(incarnation), opaque_setup: self.opaque_setup.clone() }
+    }
+}
+
 /// The record that founds a cluster of these candidates. They come ascending by peer, so every node
 /// would make the same of the same draft.
 pub(super) fn record(draft: &Draft, operator_key: [u8; 32], candidates: &[&Candidate]) -> FoundingRecord {

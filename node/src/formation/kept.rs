@@ -1,11 +1,11 @@
 //! What formation keeps on the disk: the promise, and what came of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use wire::peer::FoundingRecord;
+use wire::peer::{FoundingRecord, Incarnation};
 
 use crate::store::StoreError;
 use crate::store::folder::Folder;
@@ -56,6 +56,15 @@ impl Membership {
     pub fn is_founder(&self) -> bool {
         self.founding.founders.iter().any(|founder| founder.node_id == self.node_id)
     }
+}
+
+/// What a node has said of founding records, and is bound by.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promise {
+    /// The one it promised.
+    pub given: Option<FoundingRecord>,
+    /// Those it never will.
+    pub refused: BTreeSet<Incarnation>,
 }
 
 /// Which record, and with it which type.

@@ -2,11 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wire::peer::{Candidate, FoundingRecord, PeerAnswer, Standing, StoreId};
+use wire::peer::{Candidate, FoundingRecord, Incarnation, PeerAnswer, Standing, StoreId};
 use wire::{Code, PeerId, Refusal};
 
 use super::founding::{self, Draft};
-use super::kept::Membership;
+use super::kept::{Membership, Promise};
+
+/// How many records a node refuses for ever; beyond it a record is neither promised nor refused, which a
+/// cluster that is started with its nodes in sight of each other does not come near.
+const REFUSED_MAX: usize = 1024;
 
 /// Who this node is while it looks for its cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,10 +46,13 @@ pub enum Event {
     },
     PromiseGiven {
         by: PeerId,
+        incarnation: Incarnation,
     },
+    /// `for_ever`: the record can never be founded, for lack of this promise.
     PromiseRefused {
         by: PeerId,
-        refusal: Refusal,
+        incarnation: Incarnation,
+        for_ever: bool,
     },
     FoundTold {
         record: FoundingRecord,
@@ -61,10 +68,10 @@ pub enum Event {
     },
 }
 
-/// To be done, in this order: a promise is on the disk before the answer that gives it.
+/// To be done, in this order: a promise, or that there will be none, is on the disk before the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    WritePromise(FoundingRecord),
+    WritePromise(Promise),
     /// Formation is over once this is on the disk.
     WriteMembership(Membership),
     Answer(AnswerId, PeerAnswer),
@@ -91,6 +98,10 @@ pub struct State {
     me: Me,
     draft: Draft,
     phase: Phase,
+    /// Records that this node will never promise.
+    refused: BTreeSet<Incarnation>,
+    /// How many records this node has proposed in this life.
+    proposed: u32,
     /// Everyone heard of lately, whoever began.
     seen: BTreeMap<PeerId, Candidate>,
     /// Those of them who have heard of us.
@@ -114,12 +125,22 @@ enum Phase {
 
 impl State {
     /// A node that has promised, or not, in an earlier life.
-    pub fn new(me: Me, draft: Draft, promise: Option<FoundingRecord>) -> Self {
-        let phase = match promise {
+    pub fn new(me: Me, draft: Draft, promise: Promise) -> Self {
+        let phase = match promise.given {
             Some(record) => Phase::Promised { record, by: BTreeSet::from([me.peer]) },
             None => Phase::Gathering,
         };
-        Self { me, draft, phase, seen: BTreeMap::new(), met: BTreeSet::new(), said: BTreeSet::new(), asked: 0 }
+        Self {
+            me,
+            draft,
+            phase,
+            refused: promise.refused,
+            proposed: 0,
+            seen: BTreeMap::new(),
+            met: BTreeSet::new(),
+            said: BTreeSet::new(),
+            asked: 0,
+        }
     }
 
     /// What the node may say of itself.
@@ -139,6 +160,15 @@ impl State {
             Phase::Belongs(membership) => Some(membership),
             _ => None,
         }
+    }
+
+    /// What has to be on the disk.
+    fn promise(&self) -> Promise {
+        let given = match &self.phase {
+            Phase::Promised { record, .. } => Some(record.clone()),
+            _ => None,
+        };
+        Promise { given, refused: self.refused.clone() }
     }
 
     fn say_once(&mut self, sentence: String) -> Vec<Action> {
@@ -175,8 +205,13 @@ pub fn step(state: &mut State, event: Event) -> Vec<Action> {
             Vec::new()
         }
         Event::PromiseAsked { from, record, answer } => on_promise_asked(state, from, record, answer),
-        Event::PromiseGiven { by } => on_promised(state, by),
-        Event::PromiseRefused { by, refusal } => on_promise_refused(state, by, &refusal),
+        Event::PromiseGiven { by, incarnation } => match &state.phase {
+            Phase::Promised { record, .. } if record.incarnation == incarnation => on_promised(state, by),
+            // Of a record that was given up meanwhile it means nothing.
+            _ => Vec::new(),
+        },
+        Event::PromiseRefused { by, incarnation, for_ever: true } => on_refused_for_ever(state, by, incarnation),
+        Event::PromiseRefused { .. } => Vec::new(),
         Event::FoundTold { record, answer } => on_found_told(state, &record, answer),
         Event::Admitted { node_id, founding } => match state.phase {
             Phase::Gathering => belong(state, Membership { node_id, founding }),
@@ -189,7 +224,7 @@ pub fn step(state: &mut State, event: Event) -> Vec<Action> {
 
 fn on_tick(state: &mut State) -> Vec<Action> {
     match &state.phase {
-        Phase::Gathering => gather(state, true),
+        Phase::Gathering => gather(state),
         Phase::Promised { record, by } => {
             let missing = record.founders.iter().filter(|founder| !by.contains(&founder.peer));
             let asks = missing.map(|founder| Action::AskPromise { of: founder.peer, record: record.clone() });
@@ -203,16 +238,19 @@ fn on_tick(state: &mut State) -> Vec<Action> {
 
 fn on_seen(state: &mut State, candidate: Candidate) -> Vec<Action> {
     let peer = candidate.peer;
-    let shared = shares_promise(state, &candidate.standing);
+    let shared = shares_promise(state, &candidate);
     let mut actions = match candidate.standing {
         Standing::Fresh if candidate.expect != state.me.expect => disagreement(state, &candidate),
         _ => Vec::new(),
     };
     state.seen.insert(peer, candidate);
     actions.extend(match (&state.phase, shared) {
-        (Phase::Gathering, _) => gather(state, false),
         (Phase::Promised { .. }, Shared::Promised) => on_promised(state, peer),
         (Phase::Promised { .. }, Shared::Founded) => found(state),
+        (Phase::Promised { record, .. }, Shared::Impossible) => {
+            let incarnation = record.incarnation;
+            release(state, peer, incarnation)
+        }
         _ => Vec::new(),
     });
     actions
@@ -224,13 +262,17 @@ enum Shared {
     Promised,
     /// It initialised, which takes the promises of all.
     Founded,
+    /// One of the founders belongs to another cluster, for good.
+    Impossible,
 }
 
-fn shares_promise(state: &State, standing: &Standing) -> Shared {
+fn shares_promise(state: &State, candidate: &Candidate) -> Shared {
     let Phase::Promised { record, .. } = &state.phase else { return Shared::Nothing };
-    match standing {
+    let founder = record.founders.iter().any(|founder| founder.peer == candidate.peer);
+    match &candidate.standing {
         Standing::Promised(theirs) if theirs == record => Shared::Promised,
         Standing::Member { incarnation, .. } if *incarnation == record.incarnation => Shared::Founded,
+        Standing::Member { .. } if founder => Shared::Impossible,
         _ => Shared::Nothing,
     }
 }
@@ -249,10 +291,10 @@ fn disagreement(state: &mut State, other: &Candidate) -> Vec<Action> {
 }
 
 /// Proposes, asks for admission, or waits for more to come.
-fn gather(state: &mut State, ticked: bool) -> Vec<Action> {
+fn gather(state: &mut State) -> Vec<Action> {
     let members: Vec<PeerId> = with_standing(state, |s| matches!(s, Standing::Member { .. }));
     if !members.is_empty() {
-        return if ticked { ask_admission(state, &members) } else { Vec::new() };
+        return ask_admission(state, &members);
     }
     if !with_standing(state, |s| matches!(s, Standing::Promised(_))).is_empty() {
         return state.say_once("other nodes are founding a cluster; this node joins it afterwards".into());
@@ -271,7 +313,7 @@ fn gather(state: &mut State, ticked: bool) -> Vec<Action> {
     let Some(operator_key) = lowest.iter().find_map(|candidate| candidate.operator_key) else {
         return state.say_once("no founding node holds the cluster secret itself; start one that does".into());
     };
-    let record = founding::record(&state.draft, operator_key, &lowest);
+    let record = founding::record(&state.draft.numbered(state.proposed), operator_key, &lowest);
     propose(state, record)
 }
 
@@ -292,10 +334,9 @@ fn with_standing(state: &State, wanted: impl Fn(&Standing) -> bool) -> Vec<PeerI
 
 fn propose(state: &mut State, record: FoundingRecord) -> Vec<Action> {
     // Our own promise comes first: whoever asks others has given it.
-    let mut actions = vec![Action::WritePromise(record.clone())];
+    state.proposed += 1;
     state.phase = Phase::Promised { record, by: BTreeSet::from([state.me.peer]) };
-    actions.extend(on_tick(state));
-    actions
+    with(vec![Action::WritePromise(state.promise())], on_tick(state))
 }
 
 fn ask_admission(state: &mut State, members: &[PeerId]) -> Vec<Action> {
@@ -306,54 +347,50 @@ fn ask_admission(state: &mut State, members: &[PeerId]) -> Vec<Action> {
 
 fn on_promise_asked(state: &mut State, from: PeerId, record: FoundingRecord, answer: AnswerId) -> Vec<Action> {
     match &state.phase {
-        Phase::Gathering => match may_promise(state, from, &record) {
-            Ok(()) => {
-                // On the disk before the answer: a promise that a crash could undo is none.
-                let actions = vec![Action::WritePromise(record.clone()), Action::Answer(answer, PeerAnswer::Done)];
-                state.phase = Phase::Promised { record, by: BTreeSet::from([state.me.peer]) };
-                with(actions, on_promised(state, from))
-            }
-            Err(refusal) => vec![Action::Answer(answer, PeerAnswer::Refused(refusal))],
-        },
+        Phase::Gathering if may_promise(state, from, &record) => {
+            state.phase = Phase::Promised { record, by: BTreeSet::from([state.me.peer]) };
+            // On the disk before the answer: a promise that a crash could undo is none.
+            let actions = vec![Action::WritePromise(state.promise()), Action::Answer(answer, PeerAnswer::Done)];
+            with(actions, on_promised(state, from))
+        }
         Phase::Promised { record: ours, .. } if *ours == record => {
             with(vec![Action::Answer(answer, PeerAnswer::Done)], on_promised(state, from))
         }
         Phase::Belongs(membership) if membership.founding == record => {
             vec![Action::Answer(answer, PeerAnswer::Done)]
         }
-        _ => vec![Action::Answer(answer, PeerAnswer::Refused(promised_another()))],
+        _ => refuse_for_ever(state, record.incarnation, answer),
     }
 }
 
-/// A record is promised only as it would have been proposed here. Otherwise two overlapping sets could
-/// each get some promises and neither all of them.
-fn may_promise(state: &State, from: PeerId, record: &FoundingRecord) -> Result<(), Refusal> {
-    let from_founder = record.founders.iter().any(|founder| founder.peer == from);
-    if !from_founder || !founding::is_sound(record, &state.me) {
-        let sentence = "this founding record is not one that the node can be part of";
-        return Err(Refusal::new(Code::MembershipRefused, sentence));
+/// So that a record which cannot be founded is known to be dead, and those who promised it are free
+/// again. That holds only if it is never promised later, hence the disk.
+fn refuse_for_ever(state: &mut State, incarnation: Incarnation, answer: AnswerId) -> Vec<Action> {
+    if state.refused.len() >= REFUSED_MAX && !state.refused.contains(&incarnation) {
+        let full = Refusal::new(Code::Busy, "the node has refused too many founding records");
+        return vec![Action::Answer(answer, PeerAnswer::Refused(full))];
     }
-    let later = |sentence| Err(Refusal::retry_after(Code::Busy, sentence, 500));
-    let other_cluster = state.seen.values().any(|candidate| match &candidate.standing {
-        Standing::Fresh => false,
-        Standing::Promised(theirs) => theirs != record,
-        Standing::Member { .. } => true,
-    });
-    if other_cluster {
-        return later("the node sees another cluster being founded");
-    }
+    let refused = Action::Answer(answer, PeerAnswer::Refused(never()));
+    if state.refused.insert(incarnation) { vec![Action::WritePromise(state.promise()), refused] } else { vec![refused] }
+}
+
+/// A record is promised only if it would have been proposed here: a candidate lower than one of its
+/// founders that it leaves out has to come in, and beside a founded cluster there is nothing to found.
+fn may_promise(state: &State, from: PeerId, record: &FoundingRecord) -> bool {
+    let founds = |peer: PeerId| record.founders.iter().any(|founder| founder.peer == peer);
     let highest = record.founders.last().map(|founder| founder.peer);
-    let left_out = state.seen.values().any(|candidate| {
-        candidate.standing == Standing::Fresh
-            && candidate.expect == state.me.expect
-            && Some(candidate.peer) < highest
-            && !record.founders.iter().any(|founder| founder.peer == candidate.peer)
-    });
-    if left_out { later("the node sees a lower candidate that the record leaves out") } else { Ok(()) }
+    let speaks_against = |candidate: &Candidate| match &candidate.standing {
+        Standing::Member { .. } => true,
+        _ => candidate.expect == state.me.expect && Some(candidate.peer) < highest && !founds(candidate.peer),
+    };
+    founds(from)
+        && founding::is_sound(record, &state.me)
+        && !state.refused.contains(&record.incarnation)
+        && !state.seen.values().any(speaks_against)
 }
 
-fn promised_another() -> Refusal {
-    Refusal::new(Code::MembershipRefused, "the node has promised to found another cluster")
+fn never() -> Refusal {
+    Refusal::new(Code::MembershipRefused, "the node will not found that cluster")
 }
 
 fn on_promised(state: &mut State, peer: PeerId) -> Vec<Action> {
@@ -362,12 +399,19 @@ fn on_promised(state: &mut State, peer: PeerId) -> Vec<Action> {
     if record.founders.iter().all(|founder| by.contains(&founder.peer)) { found(state) } else { Vec::new() }
 }
 
-fn on_promise_refused(state: &mut State, by: PeerId, refusal: &Refusal) -> Vec<Action> {
-    // Busy passes by itself: the views of the two are not the same yet.
-    if refusal.code == Code::Busy {
-        return Vec::new();
+fn on_refused_for_ever(state: &mut State, by: PeerId, incarnation: Incarnation) -> Vec<Action> {
+    match &state.phase {
+        Phase::Promised { record, .. } if record.incarnation == incarnation => release(state, by, incarnation),
+        _ => Vec::new(),
     }
-    state.say_once(format!("{by} does not found this cluster: {refusal}"))
+}
+
+/// The promised record can never be founded, so the promise binds no longer: but it is never given again.
+fn release(state: &mut State, by: PeerId, incarnation: Incarnation) -> Vec<Action> {
+    state.refused.insert(incarnation);
+    state.phase = Phase::Gathering;
+    let sentence = format!("{by} does not found that cluster; looking again");
+    vec![Action::WritePromise(state.promise()), Action::Say(sentence)]
 }
 
 /// All have promised: the promised record is the founding of the cluster.
@@ -393,7 +437,7 @@ fn on_found_told(state: &mut State, record: &FoundingRecord, answer: AnswerId) -
             vec![Action::Answer(answer, PeerAnswer::Done)]
         }
         // Without our promise there is no such cluster.
-        _ => vec![Action::Answer(answer, PeerAnswer::Refused(promised_another()))],
+        _ => vec![Action::Answer(answer, PeerAnswer::Refused(never()))],
     }
 }
 
