@@ -271,3 +271,21 @@ async fn a_port_that_is_taken_is_said_to_be() {
     let outcome = Libp2p::start(Config { listen: vec![taken.clone()], ..loopback(2) }).await;
     assert!(matches!(outcome, Err(StartError::Listen { address, .. }) if address == taken));
 }
+
+#[tokio::test]
+#[ignore = "sends multicast: run it as root in a network namespace of its own, see the first lines"]
+async fn peers_on_one_network_find_each_other_by_mdns() {
+    // unshare -n sh -c 'ip link set lo up; ip link add v0 type veth peer name v1; ip link set v1 up;
+    //     ip addr add 10.9.0.1/24 dev v0; ip link set v0 up; exec TEST_BINARY --ignored mdns'
+    let config = |byte| Config { listen: Vec::new(), port_first: Some(12_340), mdns: true, ..loopback(byte) };
+    let (a, b) = (start(config(1)).await, start(config(2)).await);
+    let client = start(Config { mdns: true, ..listless(3) }).await;
+    for (finder, found) in [(&a, &b), (&b, &a), (&client, &a), (&client, &b)] {
+        let mut discovered = finder.discovered();
+        let seen = discovered.wait_for(|peers| peers.iter().any(|(peer, _)| *peer == found.local()));
+        timeout(LONG, seen).await.expect("in time").expect("it goes on looking");
+    }
+    let _streams = b.accept(Protocol::Client);
+    let by_name = Target { peer: Some(b.local()), addresses: Vec::new() };
+    client.open(by_name, Protocol::Client).await.expect("mDNS knows where");
+}

@@ -1,0 +1,147 @@
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::*;
+
+const SIZE_MAX_BYTES: usize = 64 * 1024;
+
+fn pair() -> (BoxStream, BoxStream) {
+    let (near, far) = tokio::io::duplex(4096);
+    (Box::pin(near), Box::pin(far))
+}
+
+fn spawn_caller<Q, A>(stream: BoxStream) -> Caller<Q, A>
+where
+    Q: Serialize + Send + 'static,
+    A: DeserializeOwned + Send + 'static,
+{
+    let (caller, carry) = caller(stream, SIZE_MAX_BYTES);
+    tokio::spawn(carry);
+    caller
+}
+
+#[tokio::test]
+async fn thousands_of_calls_each_get_their_own_answer() {
+    let (near, far) = pair();
+    let caller = spawn_caller::<u64, u64>(near);
+    tokio::spawn(serve(far, SIZE_MAX_BYTES, 64, |n: u64| async move { n * 2 }.boxed()));
+    let calls = (0..3 * IN_FLIGHT_MAX as u64).map(|n| {
+        let caller = caller.clone();
+        async move { assert_eq!(caller.call(n).await, Ok(n * 2)) }
+    });
+    futures::future::join_all(calls).await;
+}
+
+#[tokio::test]
+async fn a_slow_answer_holds_up_no_other() {
+    let (near, far) = pair();
+    let caller = spawn_caller::<bool, bool>(near);
+    let release = Arc::new(Notify::new());
+    let held = Arc::clone(&release);
+    tokio::spawn(serve(far, SIZE_MAX_BYTES, 8, move |slow: bool| {
+        let held = Arc::clone(&held);
+        async move {
+            if slow {
+                held.notified().await;
+            }
+            slow
+        }
+        .boxed()
+    }));
+    let slow = tokio::spawn({
+        let caller = caller.clone();
+        async move { caller.call(true).await }
+    });
+    assert_eq!(caller.call(false).await, Ok(false));
+    assert!(!slow.is_finished());
+    release.notify_one();
+    assert_eq!(slow.await.expect("no panic"), Ok(true));
+}
+
+#[tokio::test]
+async fn when_the_stream_ends_every_call_is_lost_and_the_caller_knows() {
+    let (near, far) = pair();
+    let caller = spawn_caller::<u64, u64>(near);
+    let waiting = tokio::spawn({
+        let caller = caller.clone();
+        async move { caller.call(1).await }
+    });
+    let (mut read, write) = tokio::io::split(far);
+    codec::read::<Numbered<u64>>(&mut read, SIZE_MAX_BYTES).await.expect("a frame").expect("a call");
+    assert!(!caller.is_closed());
+    drop((read, write));
+    assert_eq!(waiting.await.expect("no panic"), Err(CallError::Lost));
+    caller.closed().await;
+    assert_eq!(caller.call(2).await, Err(CallError::Lost));
+}
+
+#[tokio::test]
+async fn a_request_too_long_for_a_frame_is_not_sent() {
+    let (near, far) = pair();
+    let caller = spawn_caller::<String, u64>(near);
+    tokio::spawn(serve(far, SIZE_MAX_BYTES, 8, |text: String| async move { text.len() as u64 }.boxed()));
+    let outcome = caller.call("x".repeat(SIZE_MAX_BYTES)).await;
+    assert!(matches!(outcome, Err(CallError::TooLarge { max: SIZE_MAX_BYTES, .. })));
+    assert_eq!(caller.call("short".into()).await, Ok(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_than_so_many_calls_are_under_way() {
+    let (near, far) = pair();
+    let caller = spawn_caller::<u64, u64>(near);
+    let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&most);
+    tokio::spawn(serve(far, SIZE_MAX_BYTES, 3, move |n: u64| {
+        let (running, most) = (Arc::clone(&running), Arc::clone(&counted));
+        async move {
+            most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            running.fetch_sub(1, Ordering::SeqCst);
+            n
+        }
+        .boxed()
+    }));
+    futures::future::join_all((0..20).map(|n| caller.call(n))).await;
+    assert_eq!(most.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn what_is_under_way_is_finished_though_the_asker_has_gone() {
+    let (near, far) = pair();
+    let (started, finish, finished) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let caller = spawn_caller::<u64, u64>(near);
+    let signals = (Arc::clone(&started), Arc::clone(&finish), Arc::clone(&finished));
+    tokio::spawn(serve(far, SIZE_MAX_BYTES, 8, move |n: u64| {
+        let (started, finish, finished) = signals.clone();
+        async move {
+            started.notify_one();
+            finish.notified().await;
+            finished.notify_one();
+            n
+        }
+        .boxed()
+    }));
+    assert!(caller.call(1).now_or_never().is_none());
+    started.notified().await;
+    drop(caller);
+    finish.notify_one();
+    finished.notified().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_asked_for_ends_the_stream() {
+    let (near, mut far) = pair();
+    let caller = spawn_caller::<u64, u64>(near);
+    codec::write(&mut far, &Numbered { id: 77, body: 1_u64 }).await.expect("there is room");
+    caller.closed().await;
+}
+
+#[tokio::test]
+async fn a_request_that_makes_no_sense_ends_the_serving() {
+    let (mut near, far) = pair();
+    let serving = tokio::spawn(serve(far, SIZE_MAX_BYTES, 8, |n: u64| async move { n }.boxed()));
+    codec::write(&mut near, &"not a number").await.expect("there is room");
+    assert!(matches!(serving.await.expect("no panic"), Err(FrameError::Malformed(_))));
+}
