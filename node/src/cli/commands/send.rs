@@ -3,13 +3,14 @@
 //! Lines are pipelined: up to [`UNDER_WAY_MAX`] of them are on their way at once, and they are
 //! reported in their order. A line that is refused does not hold up the others.
 
-use std::collections::VecDeque;
 use std::io::{BufRead, IsTerminal, Read};
+use std::time::Duration;
 
 use chat::TEXT_SIZE_MAX_BYTES;
 use client::{AccountInfo, Client, ClientError, Code, MessageId, MessageInfo, To, Want};
+use futures::stream::FuturesOrdered;
+use futures::{StreamExt, TryFutureExt};
 use tokio::sync::mpsc;
-use tokio::time::{Duration, Instant};
 
 use crate::cli::args::{SendArgs, Wait};
 use crate::cli::context::Context;
@@ -22,8 +23,8 @@ const UNDER_WAY_MAX: usize = 128;
 /// Lines read ahead of what is sent. Beyond it the reader waits, and so does whoever writes to it.
 const LINES_AHEAD_MAX: usize = 16;
 
-/// How long a message that only had to be queued may still be sent by this very process.
-const QUEUED_GRACE: Duration = Duration::from_secs(1);
+/// How long to look once more, where nobody waits for the answer.
+const MOMENT: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(args: SendArgs, context: &mut Context) -> Result<(), CliError> {
     refuse_what_would_hang(&args, context)?;
@@ -53,6 +54,7 @@ fn refuse_what_would_hang(args: &SendArgs, context: &Context) -> Result<(), CliE
 }
 
 /// One sender, one recipient, one thing to wait for.
+#[derive(Clone)]
 struct Sending {
     client: Client,
     account: AccountInfo,
@@ -65,8 +67,10 @@ struct Sending {
 struct Submitted {
     id: MessageId,
     text: String,
-    deadline: Instant,
 }
+
+/// A message that has come as far as was asked; None: in the outbox, where that is enough.
+type Settled = (Submitted, Option<MessageInfo>);
 
 impl Sending {
     async fn begin(args: &SendArgs, context: &Context) -> Result<Self, CliError> {
@@ -77,26 +81,25 @@ impl Sending {
 
     /// Puts a message into the outbox.
     async fn submit(&self, text: String, id: Option<MessageId>) -> Result<Submitted, CliError> {
-        let deadline = Instant::now() + self.limit;
         let id = self.client.send(To::Name(self.to.clone()), text.clone(), id).await?;
-        Ok(Submitted { id, text, deadline })
+        Ok(Submitted { id, text })
     }
 
-    /// Waits until the message has come as far as was asked, and shows it. Safe to cancel.
-    async fn settle(&self, message: &Submitted) -> Result<Option<MessageInfo>, CliError> {
+    /// Waits until the message has come as far as was asked.
+    async fn settle(self, message: Submitted) -> Result<Settled, CliError> {
         let want = match self.wait {
-            Wait::Queued => return Ok(None),
+            Wait::Queued => return Ok((message, None)),
             Wait::Stored => Want::Stored,
             Wait::Delivered => Want::Delivered,
         };
-        let left = message.deadline.saturating_duration_since(Instant::now());
-        match self.client.settled(message.id, want, left).await {
-            Ok(info) => Ok(Some(info)),
-            Err(error) => Err(self.unsettled(error, message.id)),
+        match self.client.settled(message.id, want, self.limit).await {
+            Ok(info) => Ok((message, Some(info))),
+            Err(error) if is_unknown(&error) => Err(self.unsettled(error, message.id).await),
+            Err(error) => Err(error.into()),
         }
     }
 
-    fn show(&self, message: &Submitted, info: Option<MessageInfo>, context: &mut Context) -> Result<(), CliError> {
+    fn show(&self, (message, info): Settled, context: &mut Context) -> Result<(), CliError> {
         match info {
             Some(info) => context.output.message(&info, self.account.id),
             None => context.output.queued(&Queued {
@@ -112,15 +115,18 @@ impl Sending {
         }
     }
 
-    /// A message that merely was not answered in time stays queued: what to do follows from that.
-    fn unsettled(&self, error: ClientError, id: MessageId) -> CliError {
-        if !matches!(exit::of_code(error.code()), exit::UNKNOWN | exit::NO_NODE) {
-            return error.into();
+    /// What to do about a message that has not come so far in time.
+    async fn unsettled(&self, error: ClientError, id: MessageId) -> CliError {
+        let stored = self.wait == Wait::Delivered && self.client.settled(id, Want::Stored, MOMENT).await.is_ok();
+        if stored {
+            let sentence = format!("The message {id} is stored, but no device of {} has received it yet.", self.to);
+            return CliError::refused(Code::Timeout, sentence);
         }
+        // That no node is reachable now says nothing about one that was a moment ago.
         let code = if error.code() == Code::NoNode { Code::Timeout } else { error.code() };
         let sentence = format!(
-            "{} The outcome is unknown: the message is queued on this machine and will be sent once. To see to it, run \
-             again with the same --id {id}",
+            "{} The message is queued on this machine and will be sent once; run again with the same --id {id} to see what \
+             became of it.",
             error.refusal.message
         );
         CliError::refused(code, sentence)
@@ -129,9 +135,14 @@ impl Sending {
     /// A process that only had to queue does not run away from a node that is right there.
     async fn linger(&self, last: Option<MessageId>) {
         if let (Wait::Queued, Some(id)) = (self.wait, last) {
-            let _ = self.client.settled(id, Want::Stored, QUEUED_GRACE.min(self.limit)).await;
+            let _ = self.client.settled(id, Want::Stored, MOMENT.min(self.limit)).await;
         }
     }
+}
+
+/// Whether the message may yet come as far as it should: it merely was not in time.
+fn is_unknown(error: &ClientError) -> bool {
+    matches!(exit::of_code(error.code()), exit::UNKNOWN | exit::NO_NODE)
 }
 
 async fn one(sending: Sending, args: &SendArgs, context: &mut Context) -> Result<(), CliError> {
@@ -140,36 +151,27 @@ async fn one(sending: Sending, args: &SendArgs, context: &mut Context) -> Result
         None => blocking(read_whole).await??,
     };
     let message = sending.submit(text, args.id).await?;
-    let info = sending.settle(&message).await?;
-    sending.show(&message, info, context)?;
-    sending.linger(Some(message.id)).await;
+    let id = message.id;
+    let settled = sending.clone().settle(message).await?;
+    sending.show(settled, context)?;
+    sending.linger(Some(id)).await;
     Ok(())
 }
 
 async fn lines(sending: Sending, context: &mut Context) -> Result<(), CliError> {
     let mut lines = read_lines();
-    let mut under_way: VecDeque<Submitted> = VecDeque::new();
+    let mut under_way = FuturesOrdered::new();
     let mut worst = exit::DONE;
     let mut last = None;
     loop {
         let done = tokio::select! {
             Some((number, line)) = lines.recv(), if under_way.len() < UNDER_WAY_MAX => {
-                match line {
-                    Ok(text) => sending.submit(text, None).await.map(|message| {
-                        last = Some(message.id);
-                        under_way.push_back(message);
-                    }),
-                    Err(error) => Err(error),
-                }
-                .map_err(|error| in_line(number, error))
+                submit_line(&sending, line).await.map_err(|error| in_line(number, error)).map(|message| {
+                    last = Some(message.id);
+                    under_way.push_back(sending.clone().settle(message).map_err(move |error| in_line(number, error)));
+                })
             }
-            settled = settle_first(&sending, &under_way), if !under_way.is_empty() => {
-                match (under_way.pop_front(), settled) {
-                    (Some(message), Ok(info)) => sending.show(&message, info, context),
-                    (_, Err(error)) => Err(error),
-                    (None, Ok(_)) => Ok(()),
-                }
-            }
+            Some(settled) = under_way.next() => settled.and_then(|settled| sending.show(settled, context)),
             else => break,
         };
         match done {
@@ -185,12 +187,8 @@ async fn lines(sending: Sending, context: &mut Context) -> Result<(), CliError> 
     if worst == exit::DONE { Ok(()) } else { Err(CliError::Told(worst)) }
 }
 
-async fn settle_first(sending: &Sending, under_way: &VecDeque<Submitted>) -> Result<Option<MessageInfo>, CliError> {
-    match under_way.front() {
-        Some(message) => sending.settle(message).await,
-        // The caller does not ask while nothing is under way.
-        None => std::future::pending().await,
-    }
+async fn submit_line(sending: &Sending, line: Result<String, CliError>) -> Result<Submitted, CliError> {
+    sending.submit(line?, None).await
 }
 
 fn in_line(number: u64, error: CliError) -> CliError {

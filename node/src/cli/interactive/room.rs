@@ -356,8 +356,10 @@ async fn overdue(unanswered: &VecDeque<Sent>) {
     }
 }
 
+/// A moment that is past is due at once: a timer would first let others have their turn.
 async fn due(at: Option<Instant>) {
     match at {
+        Some(at) if at <= Instant::now() => {}
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
     }
