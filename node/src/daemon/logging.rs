@@ -7,7 +7,8 @@ use tracing_subscriber::EnvFilter;
 use crate::config::LogFormat;
 
 /// What is logged where `RUST_LOG` says nothing: our own lines, and only what is wrong elsewhere.
-const DEFAULT: &str = "warn,node=info,wire=info";
+/// Nothing of mDNS: an interface that cannot multicast is no fault, and would be told of again and again.
+const DEFAULT: &str = "warn,libp2p_mdns=off,node=info,wire=info";
 
 /// Logs from here on. A second call in one process changes nothing.
 pub(super) fn start(format: LogFormat) {
