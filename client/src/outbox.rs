@@ -403,3 +403,6 @@ fn recipient_columns(to: &To) -> (Option<&str>, Option<i64>) {
 fn id_bytes(id: MessageId) -> [u8; 16] {
     id.0.to_be_bytes()
 }
+
+#[cfg(test)]
+mod tests;

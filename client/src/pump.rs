@@ -11,6 +11,7 @@ use chat::{AccountId, Rejection, Reply, Seq};
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use tokio::time::Instant;
 use wire::message::{Answer, Answered, Request};
 use wire::{Code, Refusal};
 
@@ -85,16 +86,20 @@ async fn send_all(shared: &Shared, account: AccountId, link: &Link) -> Result<()
     let kept = speaking.map_err(|_| no_answer())??;
     let mut sending = Sending { shared, link, kept, last: Seq(0), under_way: FuturesUnordered::new() };
     let mut moved = std::pin::pin!(shared.reach.moved_from(link));
+    let mut answer_by = Instant::now() + ANSWER_MAX;
     loop {
         sending.fill().await?;
         if sending.under_way.is_empty() {
             return Ok(());
         }
         tokio::select! {
-            Some((waiting, answered)) = sending.under_way.next() => sending.answered(waiting, answered).await?,
+            Some((waiting, answered)) = sending.under_way.next() => {
+                sending.answered(waiting, answered).await?;
+                answer_by = Instant::now() + ANSWER_MAX;
+            }
             () = shared.queued.notified() => {}
             () = &mut moved => return Ok(()),
-            () = tokio::time::sleep(ANSWER_MAX) => return Err(no_answer()),
+            () = tokio::time::sleep_until(answer_by) => return Err(no_answer()),
         }
     }
 }

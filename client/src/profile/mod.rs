@@ -367,3 +367,6 @@ fn last_used(transaction: &Transaction<'_>) -> Result<Option<Pinned>, ClientErro
     })
     .transpose()
 }
+
+#[cfg(test)]
+mod tests;

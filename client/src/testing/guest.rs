@@ -58,7 +58,7 @@ impl Guest {
         let mut feed = None;
         while let Ok(Some(Ask { id, request, .. })) = reader.next::<Ask>().await {
             if self.fault() == Some(Fault::Hangs) {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
             let subscribes = match &request {
                 Request::Subscribe { after, .. } => Some(*after),
@@ -73,7 +73,9 @@ impl Guest {
             let stale = self.fault() == Some(Fault::NoQuorum);
             write_frame(&writer, FromNode::Answered(Answered { id, result, applied, stale })).await;
             if let (Some(after), Some((_, account))) = (subscribes, self.session) {
-                let task = push_feed(self.shared.clone(), writer.clone(), account, after.unwrap_or(applied));
+                let repeats = self.fault() == Some(Fault::Repeats);
+                let after = if repeats { Cursor::START } else { after.unwrap_or(applied) };
+                let task = push_feed(self.shared.clone(), writer.clone(), account, after);
                 feed = Some(tokio_util::task::AbortOnDropHandle::new(tokio::spawn(task)));
             }
         }

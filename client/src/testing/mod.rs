@@ -55,6 +55,8 @@ pub(crate) enum Fault {
     NoQuorum,
     /// Messages are stored, and the connection ends before the answer is out. So many times.
     LosesAnswers(u32),
+    /// Its feed begins with rows that were not asked for.
+    Repeats,
     /// It takes requests and says nothing more, not even to a ping.
     Hangs,
 }
@@ -82,7 +84,9 @@ impl Cluster {
     /// With these nodes running.
     pub(crate) fn of(nodes: &[u8]) -> Self {
         let mut cluster = Self::new();
-        nodes.iter().for_each(|number| cluster.start(*number));
+        for number in nodes {
+            cluster.start(*number);
+        }
         cluster
     }
 

@@ -6,7 +6,7 @@ use chat::Delivery;
 use wire::message::To;
 
 use super::person;
-use crate::testing::{Cluster, until};
+use crate::testing::{Cluster, Fault, until};
 use crate::{Client, FollowFrom, LinkState, Update, Updates, Want};
 
 fn to_bob() -> To {
@@ -45,7 +45,8 @@ async fn a_feed_goes_on_over_failovers_without_gap_or_repeat() {
     for round in 0..4 {
         sent.extend(send_range(&alice, round * 20..round * 20 + 20).await);
         received.extend(next_texts(&mut updates, 7).await);
-        let LinkState::Live { peer, .. } = bob.link().borrow().clone() else { continue };
+        let LinkState::Live { peer, .. } = bob.link().borrow().clone() else { panic!("not connected") };
+        cluster.fault(round as u8 % 3 + 1, Some(Fault::Repeats));
         cluster.kill(peer.0[0]);
         received.extend(next_texts(&mut updates, 13).await);
         cluster.start(peer.0[0]);

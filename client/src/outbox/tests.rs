@@ -1,0 +1,197 @@
+//! Numbers and ids, without any node.
+
+use chat::Timestamp;
+use tempfile::TempDir;
+use wire::message::Token;
+use wire::secret::{ClientSecret, ClusterId};
+
+use super::*;
+use crate::profile::KeptSession;
+
+const ALICE: AccountId = AccountId(5);
+
+fn open(folder: &TempDir) -> Profile {
+    let access = Some((ClusterId([1; 16]), ClientSecret::from_bytes([2; 32])));
+    Profile::open(folder.path(), access, [3; 32], 1).expect("a profile")
+}
+
+fn session(account: AccountId, name: &str, session: u64) -> KeptSession {
+    KeptSession {
+        account,
+        name: name.into(),
+        created_at: Timestamp(1),
+        session: SessionId(session),
+        token: Token([4; 32]),
+        verifier: String::new(),
+        export_key: vec![],
+        ended: false,
+    }
+}
+
+/// A profile in which alice is logged in.
+fn with_alice() -> (Profile, TempDir) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let profile = open(&folder);
+    profile.keep_session(&session(ALICE, "alice", 10), Seq(0), 1).expect("kept");
+    (profile, folder)
+}
+
+fn queue(profile: &Profile, id: u128) {
+    let to = To::Name("bob".into());
+    profile.queue(ALICE, MessageId(id), &to, &format!("text {id}"), 1).expect("queued");
+}
+
+/// (number, id) of what waits in the session.
+fn waiting(profile: &Profile, session: u64) -> Vec<(u64, u128)> {
+    let waiting = profile.waiting(SessionId(session), Seq(0), 100).expect("read");
+    waiting.into_iter().map(|waiting| (waiting.seq.0, waiting.id.0)).collect()
+}
+
+fn refusal() -> Refusal {
+    Refusal::new(Code::NoSuchAccount, "There is no account of that name.")
+}
+
+#[test]
+fn two_processes_number_their_messages_in_one_row() {
+    let (one, folder) = with_alice();
+    let other = open(&folder);
+    for id in 1..=6 {
+        queue(if id % 2 == 0 { &one } else { &other }, id);
+    }
+    let all = [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 6)];
+    assert_eq!(waiting(&one, 10), all);
+    assert_eq!(waiting(&other, 10), all);
+}
+
+#[test]
+fn threads_of_two_processes_neither_skip_nor_share_a_number() {
+    let (_alice, folder) = with_alice();
+    std::thread::scope(|scope| {
+        for process in 0..4u128 {
+            let profile = open(&folder);
+            scope.spawn(move || (1..=25).for_each(|id| queue(&profile, process * 100 + id)));
+        }
+    });
+    let numbers: Vec<u64> = waiting(&open(&folder), 10).into_iter().map(|(seq, _)| seq).collect();
+    assert_eq!(numbers, (1..=100).collect::<Vec<u64>>());
+}
+
+#[test]
+fn what_waits_survives_a_kill_at_any_step() {
+    let (profile, folder) = with_alice();
+    queue(&profile, 1);
+    queue(&profile, 2);
+    drop(profile);
+    let profile = open(&folder);
+    assert_eq!(waiting(&profile, 10), [(1, 1), (2, 2)]);
+    assert_eq!(profile.settle_stored(ALICE, MessageId(1)), Ok(true));
+    drop(profile);
+    let profile = open(&folder);
+    assert_eq!(waiting(&profile, 10), [(2, 2)]);
+    queue(&profile, 3);
+    assert_eq!(waiting(&profile, 10), [(2, 2), (3, 3)]);
+    assert_eq!(profile.progress(ALICE, MessageId(1)), Ok(Some(Progress::Stored)));
+}
+
+#[test]
+fn only_the_first_to_hear_of_it_tells_of_it() {
+    let (one, folder) = with_alice();
+    let other = open(&folder);
+    queue(&one, 1);
+    assert_eq!(one.settle_stored(ALICE, MessageId(1)), Ok(true));
+    assert_eq!(other.settle_stored(ALICE, MessageId(1)), Ok(false));
+    assert_eq!(other.settle_failed(ALICE, MessageId(1), &refusal()), Ok(false));
+}
+
+#[test]
+fn a_new_session_takes_over_what_waits_with_its_ids_and_in_its_order() {
+    let (profile, _folder) = with_alice();
+    (1..=4).for_each(|id| queue(&profile, id));
+    profile.settle_stored(ALICE, MessageId(1)).expect("settled");
+    profile.end_session(ALICE, SessionId(10)).expect("ended");
+    queue(&profile, 5);
+    profile.keep_session(&session(ALICE, "alice", 20), Seq(0), 2).expect("kept");
+    assert_eq!(waiting(&profile, 10), []);
+    assert_eq!(waiting(&profile, 20), [(1, 2), (2, 3), (3, 4), (4, 5)]);
+    queue(&profile, 6);
+    assert_eq!(waiting(&profile, 20).last(), Some(&(5, 6)));
+}
+
+#[test]
+fn a_renewed_session_goes_on_with_its_numbers() {
+    let (profile, _folder) = with_alice();
+    queue(&profile, 1);
+    queue(&profile, 2);
+    // The first has been applied, and the answer was lost.
+    profile.keep_session(&session(ALICE, "alice", 10), Seq(1), 2).expect("kept");
+    queue(&profile, 3);
+    assert_eq!(waiting(&profile, 10), [(1, 1), (2, 2), (3, 3)]);
+}
+
+#[test]
+fn what_waits_for_a_deleted_account_is_not_sent_by_its_namesake() {
+    let (profile, _folder) = with_alice();
+    queue(&profile, 1);
+    profile.keep_session(&session(AccountId(99), "Alice", 100), Seq(0), 2).expect("kept");
+    assert_eq!(waiting(&profile, 100), []);
+    let progress = profile.progress(ALICE, MessageId(1)).expect("read");
+    assert!(matches!(progress, Some(Progress::Failed(_))), "{progress:?}");
+}
+
+#[test]
+fn those_behind_a_message_that_used_no_number_move_up() {
+    let (profile, _folder) = with_alice();
+    (1..=4).for_each(|id| queue(&profile, id));
+    let second = profile.waiting(SessionId(10), Seq(1), 1).expect("read").remove(0);
+    let settled = profile.settle_failed_unnumbered(ALICE, &second, SessionId(10), &refusal());
+    assert_eq!(settled, Ok(true));
+    assert_eq!(waiting(&profile, 10), [(1, 1), (2, 3), (3, 4)]);
+    assert_eq!(profile.progress(ALICE, MessageId(2)), Ok(Some(Progress::Failed(refusal()))));
+    let again = profile.settle_failed_unnumbered(ALICE, &second, SessionId(10), &refusal());
+    assert_eq!(again, Ok(false), "another process was first, and has moved them");
+    assert_eq!(waiting(&profile, 10), [(1, 1), (2, 3), (3, 4)]);
+    queue(&profile, 5);
+    assert_eq!(waiting(&profile, 10).last(), Some(&(4, 5)));
+}
+
+#[test]
+fn a_number_that_was_lost_is_given_to_the_first_that_waits() {
+    let (profile, _folder) = with_alice();
+    (1..=3).for_each(|id| queue(&profile, id));
+    profile.expect_number(ALICE, SessionId(10), Seq(2)).expect("looked");
+    assert_eq!(waiting(&profile, 10), [(1, 1), (2, 2), (3, 3)], "the outbox has the number");
+    profile.expect_number(ALICE, SessionId(10), Seq(7)).expect("numbered");
+    assert_eq!(waiting(&profile, 10), [(7, 1), (8, 2), (9, 3)]);
+    profile.renumber_after(ALICE, SessionId(10), Seq(7)).expect("numbered");
+    assert_eq!(waiting(&profile, 10), [(8, 1), (9, 2), (10, 3)], "also where old and new numbers overlap");
+}
+
+#[test]
+fn an_id_names_one_message_until_it_has_failed() {
+    let (profile, _folder) = with_alice();
+    queue(&profile, 1);
+    queue(&profile, 1);
+    assert_eq!(waiting(&profile, 10), [(1, 1)]);
+    let other = profile.queue(ALICE, MessageId(1), &To::Name("bob".into()), "another", 1);
+    assert_eq!(other.expect_err("used").code(), Code::IdConflict);
+    profile.settle_failed(ALICE, MessageId(1), &refusal()).expect("settled");
+    queue(&profile, 1);
+    assert_eq!(waiting(&profile, 10), [(2, 1)]);
+}
+
+#[test]
+fn a_full_outbox_refuses_and_keeps_what_it_has() {
+    let (profile, _folder) = with_alice();
+    let count = WAITING_MAX as i64;
+    let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?3)
+                INSERT INTO outbox (cluster, account, id, session, seq, to_name, text, queued_at)
+                SELECT ?1, ?2, randomblob(16), 10, i, 'bob', 'x', 1 FROM n";
+    let filled = profile.change(|transaction, cluster| {
+        transaction.execute(fill, params![cluster, int(ALICE.0), count])?;
+        Ok(())
+    });
+    filled.expect("filled");
+    let more = profile.queue(ALICE, MessageId(1), &To::Name("bob".into()), "one more", 1);
+    assert_eq!(more.expect_err("full").code(), Code::Busy);
+    assert_eq!(profile.waiting_count(ALICE), Ok(WAITING_MAX));
+}
