@@ -34,9 +34,10 @@ fn a_wiped_node_comes_back_as_a_new_one() {
     std::fs::remove_dir_all(cluster.data_dir("n3")).expect("the folder can be removed");
     cluster.launch("n3");
     cluster.wait_for_status("it is in under another id", |status| {
-        status.nodes.iter().any(|row| {
-            row["node_id"] != old_id && row["node_id"].as_u64() > Some(3) && row["reachable"] == true
-        })
+        status
+            .nodes
+            .iter()
+            .any(|row| row["node_id"] != old_id && row["node_id"].as_u64() > Some(3) && row["reachable"] == true)
     });
     cluster.cli().as_account("alice").run(&["account", "create", "alice"]).ok();
 }

@@ -82,7 +82,11 @@ fn following_from_a_cursor_has_no_gap_and_no_repeat_across_a_failover() {
     }
     let bob = cluster.cli().json().as_account("bob");
     let mut follower = bob.command();
-    follower.args(["message", "follow", "--since", "0"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    follower
+        .args(["message", "follow", "--since", "0"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
     let mut follower = follower.spawn().expect("the client starts");
     let mut output = follower.stdout.take().expect("its output is a pipe");
     let reader = std::thread::spawn(move || {

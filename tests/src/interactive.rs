@@ -58,8 +58,12 @@ impl Interactive {
                         return line;
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => panic!("no line {what:?} within {PATIENCE:?}; lines: {:#?}", self.seen),
-                Err(RecvTimeoutError::Disconnected) => panic!("the client ended without {what:?}; lines: {:#?}", self.seen),
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("no line {what:?} within {PATIENCE:?}; lines: {:#?}", self.seen)
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("the client ended without {what:?}; lines: {:#?}", self.seen)
+                }
             }
         }
     }

@@ -36,9 +36,11 @@ pub(super) async fn register_start(connection: &Connection, name: &str, registra
     if context.read(context.app.account_by_name(name.as_str()))?.is_some() {
         return Err(refusal::of_rejection(&Rejection::NameTaken(name.as_str().to_owned())));
     }
+    // Before anything is counted: a cluster that is being founded is asked again and again.
+    let setup = context.setup()?;
     count_attempt(context, &subjects(connection, name.key().clone()))?;
     let request = RegistrationRequest::deserialize(registration).map_err(|_| malformed())?;
-    let started = ServerRegistration::<Suite>::start(context.setup()?, request, identifier(name.key()));
+    let started = ServerRegistration::<Suite>::start(setup, request, identifier(name.key()));
     let response = started.map_err(|_| malformed())?.message;
     Ok(Answer::RegisterStart { registration: response.serialize().to_vec() }.into())
 }
@@ -81,13 +83,14 @@ pub(super) async fn start(connection: &Connection, name: &str, credential: &[u8]
     // A login ends in the log, so without a majority it could not; and an account that this node has
     // not heard of yet must not be answered with "wrong name or password".
     context.quorum.read_barrier(CATCH_UP_MAX).await?;
+    let setup = context.setup()?;
     let key = NameKey::fold(name);
     let subjects = subjects(connection, key.clone());
     count_attempt(context, &subjects)?;
     let (account, record) = context.read(context.app.credentials(name))?.unzip();
     let record = record.map(|bytes| ServerRegistration::deserialize(&bytes)).transpose().map_err(|_| damaged())?;
     let mut chance = Chance(&*context.clock);
-    let started = ServerLogin::start(&mut chance, context.setup()?, record, request, identifier(&key), parameters());
+    let started = ServerLogin::start(&mut chance, setup, record, request, identifier(&key), parameters());
     let started = started.map_err(|_| malformed())?;
     connection.with_state(|state| state.login = Some(PendingLogin { state: started.state, account, subjects }));
     Ok(Answer::LoginStart { credential: started.message.serialize().to_vec() }.into())

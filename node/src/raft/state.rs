@@ -68,6 +68,9 @@ fn of(metrics: &Metrics, timing: &Timing, failure: &Failure) -> RaftState {
     let role = role(metrics);
     let quorum_ack_age = metrics.last_quorum_acked.filter(|_| role == Role::Leader).map(|at| at.elapsed());
     let lease = Duration::from_millis(timing.election_max_ms);
+    let voters = membership.voter_ids().collect::<BTreeSet<_>>();
+    // Nobody confirms a leader who is the only voter, and nobody needs to.
+    let alone = voters.iter().eq([&metrics.id]);
     RaftState {
         id: metrics.id,
         role,
@@ -76,12 +79,12 @@ fn of(metrics: &Metrics, timing: &Timing, failure: &Failure) -> RaftState {
         last_index: metrics.last_log_index.unwrap_or(0),
         committed: metrics.local_committed.map_or(0, |id| id.index),
         applied: metrics.last_applied.map_or(0, |id| id.index),
-        voters: membership.voter_ids().collect::<BTreeSet<_>>(),
+        voters,
         joint: membership.get_joint_config().len() > 1,
         members: membership.nodes().map(|(id, peer)| (*id, *peer)).collect(),
         quorum_ack_age,
         has_quorum: match role {
-            Role::Leader => quorum_ack_age.is_some_and(|age| age <= lease),
+            Role::Leader => alone || quorum_ack_age.is_some_and(|age| age <= lease),
             _ => metrics.current_leader.is_some_and(|leader| leader != metrics.id),
         },
         progress: progress(metrics),

@@ -37,8 +37,7 @@ impl Person {
         let target = Target { peer: None, addresses: vec![node] };
         let (peer, mut stream) = transport.open(target, Protocol::Client).await.expect("the node answers");
         let node_secret = secret.node_secret();
-        let keys =
-            Keys::Client { cluster: secret.cluster_id(), secret: node_secret.client_secret(), operator: None };
+        let keys = Keys::Client { cluster: secret.cluster_id(), secret: node_secret.client_secret(), operator: None };
         let identity = Identity { keys, incarnation: None, store: None, node_id: None, name: String::new() };
         initiate(&mut stream, transport.local(), peer, Protocol::Client, &identity).await.expect("the hello succeeds");
         let (read, write) = split(stream);
