@@ -1,1 +1,382 @@
+//! Three members and more in one process, over the network in memory.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::{BoxFuture, join_all};
+use openraft::raft::VoteRequest;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+use wire::message::Role;
+use wire::peer::StoreId;
+use wire::transport::memory::{MemoryTransport, Network};
+use wire::{BoxStream, Incoming, PeerId, Protocol, Target, Transport, rpc};
+
+use super::message::{Answer, Ask, FRAME_SIZE_MAX_BYTES};
+use super::toy::{TABLES, Toy};
+use super::types::Vote;
+use super::{Dialer, NodeId, Peer, ProposeError, Raft, RaftError, RaftState, Timing};
+use crate::store::log::EntryLog;
+use crate::store::memory::{MemoryLog, MemoryState};
+
+/// Long enough for any of this on a busy machine; nothing waits for it to pass.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// So that a busy machine does not unseat a leader in the middle of a test.
+const CALM: Timing = Timing {
+    heartbeat_ms: 80,
+    election_min_ms: 600,
+    election_max_ms: 1_200,
+    snapshot_after: 50_000,
+    keep_entries: 100_000,
+    seed: 0,
+};
+
+struct TestDialer(Arc<MemoryTransport>);
+
+impl Dialer for TestDialer {
+    fn open(&self, _id: NodeId, peer: &Peer, protocol: Protocol) -> BoxFuture<'_, io::Result<BoxStream>> {
+        let target = Target { peer: Some(peer.peer), addresses: vec![] };
+        let opened = async move { self.0.open(target, protocol).await };
+        opened.map(|opened| opened.map(|(_, stream)| stream).map_err(io::Error::other)).boxed()
+    }
+}
+
+fn peer(id: NodeId) -> Peer {
+    let byte = u8::try_from(id).unwrap();
+    Peer { peer: PeerId([byte; 32]), store: StoreId([byte; 16]) }
+}
+
+fn id_of(peer: PeerId) -> NodeId {
+    peer.0[0].into()
+}
+
+/// What a member keeps when it dies.
+#[derive(Clone)]
+struct Stores {
+    log: Arc<MemoryLog>,
+    state: Arc<MemoryState>,
+}
+
+struct Member {
+    raft: Raft,
+    toy: Arc<Toy>,
+    stores: Stores,
+    /// Serves what others open; ends with the member.
+    serving: JoinSet<()>,
+}
+
+struct Cluster {
+    network: Network,
+    timing: Timing,
+    members: BTreeMap<NodeId, Member>,
+}
+
+impl Cluster {
+    /// Members 1, 2 and 3, founded, with a leader.
+    async fn founded(timing: Timing) -> Self {
+        let mut cluster = Self { network: Network::new(), timing, members: BTreeMap::new() };
+        for id in 1..=3 {
+            cluster.start_new(id).await;
+        }
+        let founders = (1..=3).map(|id| (id, peer(id))).collect();
+        cluster.raft(1).initialize(founders).await.unwrap();
+        cluster.leader_of(&[1, 2, 3]).await;
+        cluster
+    }
+
+    async fn start_new(&mut self, id: NodeId) {
+        let stores = Stores { log: MemoryLog::new(), state: MemoryState::new(TABLES) };
+        self.start(id, stores).await;
+    }
+
+    async fn start(&mut self, id: NodeId, stores: Stores) {
+        let transport = self.network.join(peer(id).peer);
+        let toy = Toy::new(stores.state.clone());
+        let timing = Timing { seed: id, ..self.timing };
+        let dialer = Arc::new(TestDialer(transport.clone()));
+        let raft = Raft::start(id, timing, stores.log.clone(), toy.clone(), dialer).await.unwrap();
+        let mut serving = JoinSet::new();
+        for protocol in [Protocol::RaftAppend, Protocol::RaftControl, Protocol::RaftSnapshot] {
+            serving.spawn(serve(raft.clone(), transport.accept(protocol), protocol));
+        }
+        self.members.insert(id, Member { raft, toy, stores, serving });
+    }
+
+    /// Kills the member; what it leaves is what a power cut would.
+    async fn kill(&mut self, id: NodeId) -> Stores {
+        self.network.crash(peer(id).peer);
+        let mut member = self.members.remove(&id).unwrap();
+        let left = Stores { log: member.stores.log.crash(), state: member.stores.state.crash() };
+        member.serving.shutdown().await;
+        member.raft.shutdown().await;
+        left
+    }
+
+    fn raft(&self, id: NodeId) -> &Raft {
+        &self.members[&id].raft
+    }
+
+    /// Waits until one of these leads with a majority, and the others of them follow it.
+    async fn leader_of(&self, ids: &[NodeId]) -> NodeId {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let states = ids.iter().map(|id| self.raft(*id).watch().borrow().clone()).collect::<Vec<_>>();
+            let leader = states.iter().find(|state| state.role == Role::Leader && state.has_quorum);
+            if let Some(leader) = leader
+                && states.iter().all(|state| state.leader == Some(leader.id))
+            {
+                return leader.id;
+            }
+            assert!(Instant::now() < deadline, "nobody leads: {states:#?}");
+            let _ = timeout(Duration::from_millis(50), self.raft(ids[0]).watch().changed()).await;
+        }
+    }
+
+    async fn propose(&self, id: NodeId, command: String) -> Result<u64, ProposeError> {
+        let (index, reply) = self.raft(id).propose(Bytes::from(command.clone())).await?;
+        assert_eq!(reply, format!("did {command}").as_bytes());
+        Ok(index)
+    }
+
+    /// Proposes all at once; returns the last index.
+    async fn propose_all(&self, id: NodeId, commands: impl IntoIterator<Item = u64>) -> u64 {
+        let proposals = commands.into_iter().map(|n| self.propose(id, format!("c{n}")));
+        join_all(proposals).await.into_iter().map(Result::unwrap).max().unwrap()
+    }
+
+    /// Waits until these have applied the index, and checks that they hold the same, with nothing doubled.
+    async fn agree(&self, ids: &[NodeId], index: u64) -> Vec<String> {
+        for id in ids {
+            assert!(self.raft(*id).wait_applied(index, DEADLINE).await, "{id} has not applied {index}");
+        }
+        let mut all = ids.iter().map(|id| self.members[id].toy.commands()).collect::<Vec<_>>();
+        let first = all.pop().unwrap();
+        for other in &all {
+            assert_eq!(*other, first);
+        }
+        assert_eq!(first.iter().collect::<BTreeSet<_>>().len(), first.len(), "a command was applied twice");
+        first
+    }
+}
+
+async fn serve(raft: Raft, mut incoming: mpsc::Receiver<Incoming>, protocol: Protocol) {
+    let mut streams = JoinSet::new();
+    while let Some(stream) = incoming.recv().await {
+        let raft = raft.clone();
+        streams.spawn(async move { raft.serve(id_of(stream.peer), protocol, stream.stream).await });
+    }
+}
+
+async fn until(raft: &Raft, what: &str, is_so: impl FnMut(&RaftState) -> bool) -> RaftState {
+    let mut state: watch::Receiver<RaftState> = raft.watch();
+    let waited = timeout(DEADLINE, state.wait_for(is_so)).await.map(|seen| seen.unwrap().clone());
+    waited.unwrap_or_else(|_| panic!("{what}: {:#?}", raft.watch().borrow().clone()))
+}
+
+/// For what nobody tells of: looks again and again.
+async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what}");
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn others(ids: &[NodeId], but: NodeId) -> Vec<NodeId> {
+    ids.iter().copied().filter(|id| *id != but).collect()
+}
+
+fn peers(ids: &[NodeId]) -> Vec<PeerId> {
+    ids.iter().map(|id| peer(*id).peer).collect()
+}
+
+const ALL: &[NodeId] = &[1, 2, 3];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_leader_takes_all_members_apply_in_one_order() {
+    let cluster = Cluster::founded(CALM).await;
+    let leader = cluster.leader_of(ALL).await;
+    let last = cluster.propose_all(leader, 0..500).await;
+    assert_eq!(cluster.agree(ALL, last).await.len(), 500);
+    assert!(cluster.raft(leader).read_barrier().await.unwrap() >= last);
+    let follower = others(ALL, leader)[0];
+    let not_leader = ProposeError::NotLeader { leader: Some(leader) };
+    assert_eq!(cluster.propose(follower, "x".to_owned()).await, Err(not_leader.clone()));
+    assert_eq!(cluster.raft(follower).read_barrier().await, Err(not_leader));
+    let founders = ALL.iter().map(|id| (*id, peer(*id))).collect();
+    assert_eq!(cluster.raft(follower).initialize(founders).await, Ok(()), "founded again, it stays as it is");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_leader_is_replaced_and_nothing_is_lost() {
+    let mut cluster = Cluster::founded(CALM).await;
+    let dead = cluster.leader_of(ALL).await;
+    cluster.propose_all(dead, 0..50).await;
+    let left = cluster.kill(dead).await;
+    let alive = others(ALL, dead);
+    let leader = cluster.leader_of(&alive).await;
+    cluster.propose_all(leader, 50..100).await;
+    cluster.start(dead, left).await;
+    let last = cluster.propose_all(leader, 100..101).await;
+    assert_eq!(cluster.agree(ALL, last).await.len(), 101);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_dead_at_once_come_back_with_everything() {
+    let mut cluster = Cluster::founded(CALM).await;
+    let leader = cluster.leader_of(ALL).await;
+    let last = cluster.propose_all(leader, 0..50).await;
+    let mut left = vec![];
+    for id in ALL {
+        left.push(cluster.kill(*id).await);
+    }
+    for (id, stores) in ALL.iter().zip(left) {
+        cluster.start(*id, stores).await;
+    }
+    cluster.leader_of(ALL).await;
+    assert_eq!(cluster.agree(ALL, last).await.len(), 50);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_without_a_majority_says_so_and_follows_the_next_one() {
+    let cluster = Cluster::founded(CALM).await;
+    let old = cluster.leader_of(ALL).await;
+    let majority = others(ALL, old);
+    cluster.propose_all(old, 0..10).await;
+    cluster.network.partition(&peers(&[old]), &peers(&majority));
+    // Taken before it knew: nobody can say what becomes of it, but an answer comes.
+    let caught = timeout(DEADLINE, cluster.propose(old, "caught".to_owned())).await.unwrap();
+    assert!(matches!(caught, Err(ProposeError::Unknown | ProposeError::NoQuorum)), "{caught:?}");
+    until(cluster.raft(old), "it notices", |state| !state.has_quorum).await;
+    assert_eq!(cluster.propose(old, "refused".to_owned()).await, Err(ProposeError::NoQuorum));
+    assert_eq!(cluster.raft(old).read_barrier().await, Err(ProposeError::NoQuorum));
+
+    let new = cluster.leader_of(&majority).await;
+    cluster.propose_all(new, 10..20).await;
+    cluster.network.heal();
+    until(cluster.raft(old), "it follows", |state| state.leader == Some(new)).await;
+    let last = cluster.propose_all(new, 20..21).await;
+    let commands = cluster.agree(ALL, last).await;
+    assert!(!commands.contains(&"refused".to_owned()));
+    assert_eq!(commands.iter().filter(|command| command.starts_with('c') && *command != "caught").count(), 21);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_behind_the_purged_log_catches_up_by_a_snapshot() {
+    let mut cluster = Cluster::founded(Timing { snapshot_after: 20, keep_entries: 8, ..CALM }).await;
+    let leader = cluster.leader_of(ALL).await;
+    let away = others(ALL, leader)[0];
+    cluster.propose_all(leader, 0..5).await;
+    let left = cluster.kill(away).await;
+    for n in 5..120 {
+        cluster.propose_all(leader, [n]).await;
+    }
+    let log = &cluster.members[&leader].stores.log;
+    assert!(log.extent().first > left.log.extent().end, "{:?} {:?}", log.extent(), left.log.extent());
+    cluster.start(away, left).await;
+    let last = cluster.propose_all(leader, 120..121).await;
+    assert_eq!(cluster.agree(ALL, last).await.len(), 121);
+    let log = cluster.members[&away].stores.log.clone();
+    eventually("it came as a snapshot, not entry by entry", || log.extent().first > 60).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lead_is_handed_over_without_an_election_timeout() {
+    let slow = Timing { election_min_ms: 4_000, election_max_ms: 5_000, ..CALM };
+    let cluster = Cluster::founded(slow).await;
+    let leader = cluster.leader_of(ALL).await;
+    cluster.propose_all(leader, 0..10).await;
+    for to in [Some(others(ALL, leader)[0]), Some(leader)] {
+        let from = cluster.leader_of(ALL).await;
+        let asked = Instant::now();
+        cluster.raft(from).transfer_leader(to).await.unwrap();
+        until(cluster.raft(to.unwrap()), "it leads", |state| state.role == Role::Leader && state.has_quorum).await;
+        // By itself it would have waited for the lease of the old leader to end, and longer.
+        assert!(asked.elapsed() < Duration::from_millis(slow.election_max_ms), "{:?}", asked.elapsed());
+    }
+    cluster.raft(leader).transfer_leader(None).await.unwrap();
+    until(cluster.raft(leader), "another leads", |state| state.leader.is_some_and(|now| now != leader)).await;
+    assert!(matches!(cluster.raft(leader).transfer_leader(None).await, Err(RaftError::NotLeader { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lone_survivor_comes_up_with_what_it_has() {
+    let mut cluster = Cluster::founded(CALM).await;
+    let leader = cluster.leader_of(ALL).await;
+    let last = cluster.propose_all(leader, 0..10).await;
+    cluster.agree(ALL, last).await;
+    let mut left = BTreeMap::new();
+    for id in ALL {
+        left.insert(*id, cluster.kill(*id).await);
+    }
+    let mine = left.remove(&2).unwrap();
+    timeout(DEADLINE, cluster.start(2, mine)).await.unwrap();
+    // A power cut may cost the application its last transaction; without a majority it does not come back.
+    assert!(cluster.members[&2].toy.commands().len() <= 10);
+    assert_eq!(cluster.propose(2, "x".to_owned()).await, Err(ProposeError::NotLeader { leader: None }));
+    assert!(!cluster.raft(2).watch().borrow().has_quorum);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_come_and_go() {
+    let mut cluster = Cluster::founded(CALM).await;
+    let leader = cluster.leader_of(ALL).await;
+    cluster.propose_all(leader, 0..10).await;
+    for id in [4, 5] {
+        cluster.start_new(id).await;
+        cluster.raft(leader).add_learner(id, peer(id)).await.unwrap();
+    }
+    let last = cluster.propose_all(leader, 10..20).await;
+    cluster.agree(&[1, 2, 3, 4, 5], last).await;
+    cluster.raft(leader).change_voters(BTreeSet::from([1, 2, 3, 4, 5])).await.unwrap();
+    let state = until(cluster.raft(leader), "five vote", |state| state.voters.len() == 5 && !state.joint).await;
+    assert_eq!(state.members[&4], peer(4));
+    assert_eq!(state.progress.len(), 5);
+
+    cluster.raft(leader).change_voters(BTreeSet::from([1, 2, 3])).await.unwrap();
+    cluster.raft(leader).remove(BTreeSet::from([4, 5, 9])).await.unwrap();
+    let state = until(cluster.raft(leader), "three are left", |state| state.members.len() == 3).await;
+    assert_eq!(state.voters, BTreeSet::from([1, 2, 3]));
+    let unknown = cluster.raft(leader).change_voters(BTreeSet::from([1, 2, 7])).await;
+    assert!(matches!(unknown, Err(RaftError::Refused(_))), "{unknown:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_cannot_apply_stops_and_says_why() {
+    let cluster = Cluster::founded(CALM).await;
+    let leader = cluster.leader_of(ALL).await;
+    let broken = others(ALL, leader)[0];
+    let fatal = cluster.raft(broken).fatal();
+    cluster.members[&broken].toy.break_down();
+    let last = cluster.propose_all(leader, 0..1).await;
+    let reason = timeout(DEADLINE, fatal).await.unwrap();
+    assert_eq!(reason, Toy::broken().to_string());
+    cluster.agree(&others(ALL, broken), last).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_stands_for_election_in_anothers_name() {
+    let cluster = Cluster::founded(CALM).await;
+    let leader = cluster.leader_of(ALL).await;
+    let liar = others(ALL, leader)[0];
+    let (near, far) = tokio::io::duplex(64 * 1024);
+    let raft = cluster.raft(leader).clone();
+    let serving = tokio::spawn(async move { raft.serve(liar, Protocol::RaftControl, Box::pin(far)).await });
+    let (caller, driver) = rpc::caller::<Ask, Answer>(Box::pin(near), FRAME_SIZE_MAX_BYTES);
+    let driving = tokio::spawn(driver);
+    let stand = |candidate| {
+        let request = VoteRequest::new(Vote::new(1_000, candidate), None);
+        caller.call(Ask::PreVote(request.into()))
+    };
+    assert!(matches!(stand(leader).await, Ok(Answer::Unable)));
+    assert!(matches!(stand(liar).await, Ok(Answer::Voted { granted: false, .. })), "its log is behind");
+    drop(caller);
+    driving.await.unwrap();
+    serving.await.unwrap();
+}

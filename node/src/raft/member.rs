@@ -19,12 +19,14 @@ use wire::{BoxStream, Protocol};
 
 use super::application::Application;
 use super::failure::Failure;
+use super::hearing::Hearing;
 use super::log::RaftLog;
 use super::machine::{App, Machine};
 use super::network::Network;
 use super::server::Server;
+use super::state::{self, View};
 use super::types::{Command, Runtime, TypeConfig};
-use super::{Dialer, NodeId, Peer, ProposeError, RaftError, RaftState, Timing, state};
+use super::{Dialer, NodeId, Peer, ProposeError, RaftError, RaftState, Timing};
 use crate::store::log::EntryLog;
 
 /// A proposal that a leader took and then lost its majority over is never answered by openraft.
@@ -42,10 +44,9 @@ pub struct Raft {
 struct Inner {
     id: NodeId,
     core: Core,
-    timing: Timing,
     log: Arc<dyn EntryLog>,
     server: Server,
-    failure: Failure,
+    view: View,
     applied: watch::Receiver<u64>,
     state: watch::Receiver<RaftState>,
     following: AbortHandle,
@@ -74,10 +75,12 @@ impl Raft {
         let network = Network::new(dialer, app.clone(), Duration::from_millis(timing.patience_ms()));
         let core = Runtime::scope(timing.seed, Core::new(id, config, network, raft_log, machine)).await;
         let core = core.map_err(|fatal| failed(&failure, &fatal))?;
-        let (sender, state) = watch::channel(state::current(&core, &timing, &failure));
-        let following = tokio::spawn(state::follow(core.clone(), timing, failure.clone(), sender)).abort_handle();
-        let server = Server::new(core.clone(), app, timing.seed);
-        Ok(Self { inner: Arc::new(Inner { id, core, timing, log, server, failure, applied, state, following }) })
+        let hearing = Hearing::new(Duration::from_millis(timing.patience_ms()));
+        let server = Server::new(core.clone(), app, hearing.clone(), timing.seed);
+        let view = View { core: core.clone(), timing, hearing, failure };
+        let (sender, state) = watch::channel(view.now());
+        let following = tokio::spawn(state::follow(view.clone(), sender)).abort_handle();
+        Ok(Self { inner: Arc::new(Inner { id, core, log, server, view, applied, state, following }) })
     }
 
     /// Founds the cluster with exactly these voters. Done already: nothing happens.
@@ -143,7 +146,7 @@ impl Raft {
 
     /// Removes members, voters or not.
     pub async fn remove(&self, members: BTreeSet<NodeId>) -> Result<(), RaftError> {
-        let now = state::current(&self.inner.core, &self.inner.timing, &self.inner.failure);
+        let now = self.inner.view.now();
         let voters = members.intersection(&now.voters).copied().collect::<BTreeSet<_>>();
         if !voters.is_empty() {
             self.changed(self.inner.core.change_membership(ChangeMembers::RemoveVoters(voters), true)).await?;
@@ -155,7 +158,7 @@ impl Raft {
     /// Hands the lead to this voter, or to the one that is most up to date. Returns once it has been
     /// asked to take over; watch the state to see it happen.
     pub async fn transfer_leader(&self, to: Option<NodeId>) -> Result<(), RaftError> {
-        let now = state::current(&self.inner.core, &self.inner.timing, &self.inner.failure);
+        let now = self.inner.view.now();
         if now.role != Role::Leader {
             return Err(RaftError::NotLeader { leader: now.leader });
         }
@@ -212,15 +215,16 @@ impl Raft {
     }
 
     fn forward(&self, forward: &ForwardToLeader<TypeConfig>) -> ProposeError {
-        let other = forward.leader_id.filter(|leader| *leader != self.inner.id);
         match forward.reason {
             ForwardReason::LeaseExpired => ProposeError::NoQuorum,
-            ForwardReason::NotLeader | ForwardReason::LeadershipTransfer => ProposeError::NotLeader { leader: other },
+            // Named by this leader itself, to which no other leader speaks.
+            ForwardReason::LeadershipTransfer => ProposeError::NotLeader { leader: forward.leader_id },
+            ForwardReason::NotLeader => ProposeError::NotLeader { leader: self.inner.view.living(forward.leader_id) },
         }
     }
 
     fn reason(&self, fatal: &Fatal<TypeConfig>) -> String {
-        state::reason(fatal, &self.inner.failure)
+        self.inner.view.reason(fatal)
     }
 }
 

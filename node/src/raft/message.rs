@@ -126,6 +126,13 @@ impl RowsHash {
     }
 }
 
+#[cfg(test)]
+impl Row {
+    pub(super) fn new(table: &str, key: Bytes, value: Bytes) -> Self {
+        Self { table: table.to_owned(), key, value }
+    }
+}
+
 impl From<(Table, StateRow)> for Row {
     fn from((table, (key, value)): (Table, StateRow)) -> Self {
         Self { table: table.0.to_owned(), key: key.into(), value: value.into() }

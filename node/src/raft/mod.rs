@@ -27,6 +27,7 @@ mod config;
 mod control;
 mod entry;
 mod failure;
+mod hearing;
 mod log;
 mod machine;
 mod member;
@@ -97,6 +98,7 @@ pub struct RaftState {
     pub id: NodeId,
     pub role: Role,
     pub term: u64,
+    /// Who leads, if it leads still: on other members, if it was heard within twice the election timeout.
     pub leader: Option<NodeId>,
     /// The last entry in the log, committed or not.
     pub last_index: u64,
@@ -110,7 +112,7 @@ pub struct RaftState {
     pub members: BTreeMap<NodeId, Peer>,
     /// On the leader: how long ago a majority confirmed that it leads. None elsewhere, and before the first time.
     pub quorum_ack_age: Option<Duration>,
-    /// On the leader: a majority confirmed it within the last election timeout. Elsewhere: a leader is known.
+    /// On the leader: a majority confirmed it within the last election timeout. Elsewhere: there is a leader.
     pub has_quorum: bool,
     /// On the leader: up to where each member's log is known to match. Empty elsewhere.
     pub progress: BTreeMap<NodeId, Option<u64>>,

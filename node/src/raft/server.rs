@@ -16,6 +16,7 @@ use wire::{BoxStream, Protocol, rpc};
 
 use super::NodeId;
 use super::entry::{Ballot, Position};
+use super::hearing::Hearing;
 use super::machine::{App, Machine};
 use super::message::{Answer, Append, Appended, Ask, Candidacy, FRAME_SIZE_MAX_BYTES, SnapshotDone};
 use super::snapshot;
@@ -31,14 +32,15 @@ type Core = openraft::Raft<TypeConfig, Machine>;
 pub(super) struct Server {
     core: Core,
     app: App,
+    hearing: Hearing,
     seed: u64,
     /// Counts snapshots that began to arrive, so that an older one gives way to a newer.
     snapshots: Arc<watch::Sender<u64>>,
 }
 
 impl Server {
-    pub(super) fn new(core: Core, app: App, seed: u64) -> Self {
-        Self { core, app, seed, snapshots: Arc::new(watch::Sender::new(0)) }
+    pub(super) fn new(core: Core, app: App, hearing: Hearing, seed: u64) -> Self {
+        Self { core, app, hearing, seed, snapshots: Arc::new(watch::Sender::new(0)) }
     }
 
     /// Serves the stream that `from` opened, until it ends.
@@ -70,7 +72,7 @@ impl Server {
                 self.core.vote(candidacy.into()).await.ok().map(Answer::from)
             }
             Ask::PreVote(candidacy) if candidacy.ballot.candidate == from => self.pre_vote(candidacy).await,
-            Ask::Append(append) if append.ballot.candidate == from => self.append(append).await,
+            Ask::Append(append) if append.ballot.candidate == from => self.append(from, append).await,
             Ask::Transfer { leader, to, last } if leader.candidate == from => self.transfer(leader, to, last).await,
             _ => None,
         }
@@ -80,12 +82,21 @@ impl Server {
         self.core.pre_vote(candidacy.into()).await.ok().map(Answer::from)
     }
 
-    async fn append(&self, append: Append) -> Option<Answer> {
+    async fn append(&self, from: NodeId, append: Append) -> Option<Answer> {
         let request = AppendEntriesRequest::try_from(append).ok()?;
         let prev = request.prev_log_id;
         let sent = request.entries.last().map(|entry| entry.log_id).or(prev);
         let response = self.core.append_entries(request).await.ok()?;
-        Some(Answer::Appended(Appended::of(response, prev, sent)))
+        let appended = Appended::of(response, prev, sent);
+        self.note(from, &appended);
+        Some(Answer::Appended(appended))
+    }
+
+    /// Whoever is not told of a higher ballot leads.
+    fn note(&self, from: NodeId, appended: &Appended) {
+        if !matches!(appended, Appended::HigherBallot(_)) {
+            self.hearing.heard(from);
+        }
     }
 
     async fn transfer(&self, leader: Ballot, to: NodeId, last: Option<Position>) -> Option<Answer> {
@@ -104,7 +115,9 @@ impl Server {
         futures::pin_mut!(answers);
         let mut writer = FrameWriter::new(write);
         while let Some(result) = answers.next().await {
-            writer.push(&Appended::from(result.map_err(io::Error::other)?));
+            let appended = Appended::from(result.map_err(io::Error::other)?);
+            self.note(from, &appended);
+            writer.push(&appended);
             writer.flush().await?;
         }
         Ok(())

@@ -122,3 +122,77 @@ async fn next<R: tokio::io::AsyncRead + Unpin>(reader: &mut FrameReader<R>) -> i
 fn wrong() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "the snapshot is not what was sent")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+
+    use super::super::failure::Failure;
+    use super::super::message::Row;
+    use super::super::toy::{TABLES, Toy};
+    use super::super::types::LogId;
+    use super::*;
+    use crate::store::memory::MemoryState;
+
+    fn rows(keys: &[&str]) -> Vec<Row> {
+        let row = |key: &&str| Row::new("commands", Bytes::from(key.to_string()), Bytes::from_static(b"v"));
+        keys.iter().map(row).collect()
+    }
+
+    fn applied() -> Bytes {
+        let log_id = LogId { leader_id: LeaderId { term: 1, node_id: 1 }, index: 9 };
+        Applied { log_id: Some(log_id), ..Applied::default() }.encode().into()
+    }
+
+    /// What the receiver makes of these parts.
+    async fn receive_parts(parts: impl IntoIterator<Item = SnapshotPart>) -> (io::Result<Received>, Arc<Toy>) {
+        let toy = Toy::new(MemoryState::new(TABLES));
+        let app = App::new(toy.clone(), Failure::default());
+        let sent = parts.into_iter().flat_map(|part| wire::codec::encode(&part)).collect::<Vec<_>>();
+        (receive(&sent[..], &app, |ballot| ballot.candidate == 1).await, toy)
+    }
+
+    fn parts() -> Vec<SnapshotPart> {
+        let mut hash = RowsHash::default();
+        let begin = SnapshotPart::Begin { ballot: Vote::new_committed(1, 1).into(), applied: applied() };
+        let mut parts = vec![begin];
+        for keys in [&["a", "b"][..], &["c"]] {
+            parts.push(SnapshotPart::Rows { hash: hash.add(&rows(keys)), rows: rows(keys) });
+        }
+        parts.push(SnapshotPart::End { count: hash.count, hash: hash.add(&[]) });
+        parts
+    }
+
+    #[tokio::test]
+    async fn a_whole_snapshot_is_taken_and_nothing_changes_before_it_is_installed() {
+        let (received, toy) = receive_parts(parts()).await;
+        assert_eq!(received.unwrap().snapshot.meta.last_log_id.map(|id| id.index), Some(9));
+        assert!(toy.commands().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_that_is_not_what_was_sent_is_refused() {
+        let whole = parts().len();
+        for missing in 0..whole {
+            let mut parts = parts();
+            parts.remove(missing);
+            assert!(receive_parts(parts).await.0.is_err(), "part {missing} is missing");
+        }
+        let mut tampered = parts();
+        let SnapshotPart::Rows { rows: found, .. } = &mut tampered[2] else { panic!("the third part has rows") };
+        *found = rows(&["d"]);
+        assert!(receive_parts(tampered).await.0.is_err());
+        let mut swapped = parts();
+        swapped.swap(1, 2);
+        assert!(receive_parts(swapped).await.0.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_of_anybody_but_the_leader_is_refused() {
+        let mut foreign = parts();
+        foreign[0] = SnapshotPart::Begin { ballot: Vote::new_committed(1, 2).into(), applied: applied() };
+        assert!(receive_parts(foreign).await.0.is_err());
+    }
+}

@@ -12,9 +12,10 @@ use tokio::time::{sleep, timeout};
 use wire::message::Role;
 
 use super::failure::Failure;
+use super::hearing::Hearing;
 use super::machine::Machine;
 use super::types::TypeConfig;
-use super::{RaftState, Timing};
+use super::{NodeId, RaftState, Timing};
 
 type Core = openraft::Raft<TypeConfig, Machine>;
 type Metrics = RaftMetrics<TypeConfig>;
@@ -23,29 +24,31 @@ type Metrics = RaftMetrics<TypeConfig>;
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// Follows openraft's metrics until it has stopped, for as long as anybody may look.
-pub(super) async fn follow(core: Core, timing: Timing, failure: Failure, state: watch::Sender<RaftState>) {
-    let mut metrics = core.metrics();
+pub(super) async fn follow(view: View, state: watch::Sender<RaftState>) {
+    let mut metrics = view.core.metrics();
     loop {
-        // Copied at once: openraft waits while its metrics are being looked at.
-        let now = metrics.borrow_watched().clone();
-        let stopped = now.running_state.is_err();
-        publish(&state, of(&now, &timing, &failure));
+        let now = view.now();
+        let stopped = now.running.is_err();
+        publish(&state, now);
         if stopped {
             return;
         }
         sleep(PAUSE).await;
         // Not only when the metrics change: that a majority is gone shows in nothing happening.
-        let fresh = timeout(Duration::from_millis(timing.election_min_ms / 2), metrics.changed()).await;
+        let fresh = timeout(Duration::from_millis(view.timing.election_min_ms / 2), metrics.changed()).await;
         if let Ok(Err(_)) = fresh {
-            return publish(&state, stopped_state(&state, &failure));
+            return publish(&state, view.stopped(&state.borrow().clone()));
         }
     }
 }
 
-/// The state right now.
-pub(super) fn current(core: &Core, timing: &Timing, failure: &Failure) -> RaftState {
-    let now = core.metrics().borrow_watched().clone();
-    of(&now, timing, failure)
+/// Where the state is seen from.
+#[derive(Clone)]
+pub(super) struct View {
+    pub(super) core: Core,
+    pub(super) timing: Timing,
+    pub(super) hearing: Hearing,
+    pub(super) failure: Failure,
 }
 
 /// Replaces the state, and wakes those who watch it if more than the age of the last confirmation is new.
@@ -58,37 +61,56 @@ fn publish(state: &watch::Sender<RaftState>, new: RaftState) {
     });
 }
 
-fn stopped_state(state: &watch::Sender<RaftState>, failure: &Failure) -> RaftState {
-    let last = state.borrow().clone();
-    RaftState { running: Err(reason(&Fatal::Stopped, failure)), has_quorum: false, ..last }
-}
+impl View {
+    /// The state right now.
+    pub(super) fn now(&self) -> RaftState {
+        // Copied at once: openraft waits while its metrics are being looked at.
+        let metrics = self.core.metrics().borrow_watched().clone();
+        self.of(&metrics)
+    }
 
-fn of(metrics: &Metrics, timing: &Timing, failure: &Failure) -> RaftState {
-    let membership = metrics.membership_config.membership();
-    let role = role(metrics);
-    let quorum_ack_age = metrics.last_quorum_acked.filter(|_| role == Role::Leader).map(|at| at.elapsed());
-    let lease = Duration::from_millis(timing.election_max_ms);
-    let voters = membership.voter_ids().collect::<BTreeSet<_>>();
-    // Nobody confirms a leader who is the only voter, and nobody needs to.
-    let alone = voters.iter().eq([&metrics.id]);
-    RaftState {
-        id: metrics.id,
-        role,
-        term: metrics.current_term,
-        leader: metrics.current_leader,
-        last_index: metrics.last_log_index.unwrap_or(0),
-        committed: metrics.local_committed.map_or(0, |id| id.index),
-        applied: metrics.last_applied.map_or(0, |id| id.index),
-        voters,
-        joint: membership.get_joint_config().len() > 1,
-        members: membership.nodes().map(|(id, peer)| (*id, *peer)).collect(),
-        quorum_ack_age,
-        has_quorum: match role {
-            Role::Leader => alone || quorum_ack_age.is_some_and(|age| age <= lease),
-            _ => metrics.current_leader.is_some_and(|leader| leader != metrics.id),
-        },
-        progress: progress(metrics),
-        running: metrics.running_state.as_ref().map(|()| ()).map_err(|fatal| reason(fatal, failure)),
+    /// The leader, if it is not known to be gone.
+    pub(super) fn living(&self, leader: Option<NodeId>) -> Option<NodeId> {
+        leader.filter(|leader| self.hearing.is_alive(*leader))
+    }
+
+    /// Why openraft has stopped; the store's own words if it was the store.
+    pub(super) fn reason(&self, fatal: &Fatal<TypeConfig>) -> String {
+        self.failure.first().map_or_else(|| fatal.to_string(), ToString::to_string)
+    }
+
+    fn stopped(&self, last: &RaftState) -> RaftState {
+        RaftState { running: Err(self.reason(&Fatal::Stopped)), has_quorum: false, leader: None, ..last.clone() }
+    }
+
+    fn of(&self, metrics: &Metrics) -> RaftState {
+        let membership = metrics.membership_config.membership();
+        let role = role(metrics);
+        let quorum_ack_age = metrics.last_quorum_acked.filter(|_| role == Role::Leader).map(|at| at.elapsed());
+        let lease = Duration::from_millis(self.timing.election_max_ms);
+        let voters = membership.voter_ids().collect::<BTreeSet<_>>();
+        // Nobody confirms a leader who is the only voter, and nobody needs to.
+        let alone = voters.iter().eq([&metrics.id]);
+        let leader = if role == Role::Leader { Some(metrics.id) } else { self.living(metrics.current_leader) };
+        RaftState {
+            id: metrics.id,
+            role,
+            term: metrics.current_term,
+            leader,
+            last_index: metrics.last_log_index.unwrap_or(0),
+            committed: metrics.local_committed.map_or(0, |id| id.index),
+            applied: metrics.last_applied.map_or(0, |id| id.index),
+            voters,
+            joint: membership.get_joint_config().len() > 1,
+            members: membership.nodes().map(|(id, peer)| (*id, *peer)).collect(),
+            quorum_ack_age,
+            has_quorum: match role {
+                Role::Leader => alone || quorum_ack_age.is_some_and(|age| age <= lease),
+                _ => leader.is_some(),
+            },
+            progress: progress(metrics),
+            running: metrics.running_state.as_ref().map(|()| ()).map_err(|fatal| self.reason(fatal)),
+        }
     }
 }
 
@@ -105,9 +127,4 @@ fn role(metrics: &Metrics) -> Role {
 fn progress(metrics: &Metrics) -> BTreeMap<u64, Option<u64>> {
     let replication = metrics.replication.iter().flatten();
     replication.map(|(id, matched)| (*id, matched.map(|matched| matched.index))).collect()
-}
-
-/// Why openraft has stopped; the store's own words if it was the store.
-pub(super) fn reason(fatal: &Fatal<TypeConfig>, failure: &Failure) -> String {
-    failure.first().map_or_else(|| fatal.to_string(), ToString::to_string)
 }

@@ -1,6 +1,7 @@
 //! A toy application for tests: it remembers every command under its index, over any state store.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 
@@ -16,11 +17,21 @@ const APPLIED: &[u8] = b"applied";
 #[derive(Debug)]
 pub(super) struct Toy {
     store: Arc<dyn StateStore>,
+    is_broken: AtomicBool,
 }
 
 impl Toy {
     pub(super) fn new(store: Arc<dyn StateStore>) -> Arc<Self> {
-        Arc::new(Self { store })
+        Arc::new(Self { store, is_broken: AtomicBool::new(false) })
+    }
+
+    /// From now on it can apply nothing.
+    pub(super) fn break_down(&self) {
+        self.is_broken.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn broken() -> StoreError {
+        StoreError::Full { place: "the toy".to_owned() }
     }
 
     /// Every command applied, in order.
@@ -41,6 +52,9 @@ impl Application for Toy {
     }
 
     fn apply(&self, entries: Vec<Committed>, applied: &[u8]) -> Result<(), StoreError> {
+        if self.is_broken.load(Ordering::Relaxed) {
+            return Err(Self::broken());
+        }
         self.store.write(&mut |rows| {
             for entry in &entries {
                 if let Some(command) = &entry.command {

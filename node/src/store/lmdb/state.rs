@@ -11,6 +11,7 @@
 use std::any::Any;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::generation::{Generation, LmdbRead, LmdbWrite};
@@ -25,6 +26,8 @@ pub struct LmdbState {
     root: PathBuf,
     tables: &'static [Table],
     current: RwLock<Arc<Generation>>,
+    /// The number of the next generation. Several may arrive at once; at most one is adopted.
+    next: AtomicU64,
     /// Held by whoever writes. Set by the first error, for good: after a failed sync nobody knows what the
     /// disk holds.
     failed: Mutex<Option<StoreError>>,
@@ -45,6 +48,7 @@ impl LmdbState {
             root: dir.to_owned(),
             tables,
             current: RwLock::new(Arc::new(current)),
+            next: AtomicU64::new(number + 1),
             failed: Mutex::new(None),
         }))
     }
@@ -82,11 +86,8 @@ impl StateStore for LmdbState {
     }
 
     fn stage(&self) -> Result<Box<dyn Staged>, StoreError> {
-        let number = self.current().number + 1;
-        let dir = self.root.join(number.to_string());
-        if dir.exists() {
-            fs::remove_dir_all(&dir).map_err(|error| StoreError::io("clear", &dir, &error))?;
-        }
+        // Never there yet: what an earlier process left was removed on opening.
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
         Ok(Box::new(LmdbStaged(Generation::open(&self.root, number, self.tables)?)))
     }
 

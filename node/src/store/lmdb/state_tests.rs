@@ -52,6 +52,21 @@ fn an_adopted_generation_stays_and_the_old_one_goes_with_its_last_reader() {
 }
 
 #[test]
+fn two_snapshots_that_arrive_at_once_do_not_mix() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    let mut first = store.stage().unwrap();
+    let mut second = store.stage().unwrap();
+    first.fill(&mut [(A, (b"first".to_vec(), b"v".to_vec()))].into_iter()).unwrap();
+    second.fill(&mut [(A, (b"second".to_vec(), b"v".to_vec()))].into_iter()).unwrap();
+    store.adopt(first).unwrap();
+    drop(second);
+    assert!(get(&*store, A, "first").is_some());
+    assert_eq!(get(&*store, A, "second"), None);
+    assert_eq!(folders(&dir), ["2"]);
+}
+
+#[test]
 fn what_was_staged_when_the_power_went_is_removed() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir);
