@@ -2,30 +2,26 @@
 //! frames mean is said elsewhere.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
 use std::time::Duration;
 
 use chat::{Command, Cursor, Reply};
-use futures::future::BoxFuture;
 use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::task::JoinSet;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
-use wire::codec::{self, FrameError, FrameReader};
+use wire::codec::{self, FrameReader};
 use wire::hello::Claim;
-use wire::message::{Answered, Ask, CLIENT_FRAME_SIZE_MAX_BYTES, FromNode, Push};
+use wire::message::{Answered, CLIENT_FRAME_SIZE_MAX_BYTES, FromNode, Push};
 use wire::{BoxStream, Code, PeerId, Refusal};
 
 use super::ApiContext;
 use super::answer;
 use super::login::PendingLogin;
 use super::refusal;
+use super::requests::{End, Requests};
 use super::session::LoggedIn;
 use crate::app::{AppReply, Entry};
 
-/// Requests under way. Beyond it the stream is not read on, and the client's own writes wait.
-const REQUESTS_MAX: usize = 512;
 /// Frames that wait to be written. Beyond it answers and pushes of this connection wait, and so, by
 /// `REQUESTS_MAX`, does reading.
 const FRAMES_QUEUED_MAX: usize = 64;
@@ -36,10 +32,6 @@ const COSTLY_MAX: usize = 4;
 const WRITE_SIZE_BYTES: usize = 64 * 1024;
 /// A client that takes nothing for this long is gone, or as good as gone; it resumes from its cursor.
 const WRITE_MAX: Duration = Duration::from_secs(30);
-/// A client with nothing to ask pings every second or so. One that is silent for this long is gone: its
-/// machine sleeps or lost its network, which TCP alone would take a quarter of an hour to notice.
-const SILENCE_MAX: Duration = Duration::from_secs(20);
-
 /// What a connection is, to the rooms that answer its requests.
 pub(super) struct Connection {
     pub(super) context: Arc<ApiContext>,
@@ -47,7 +39,7 @@ pub(super) struct Connection {
     pub(super) peer: PeerId,
     /// The hello proved the cluster secret itself.
     pub(super) operator: bool,
-    costly: Semaphore,
+    pub(super) costly: Semaphore,
     /// The outgoing queue: in the order given, to the one writer.
     pub(super) frames: mpsc::Sender<FromNode>,
     state: Mutex<State>,
@@ -97,11 +89,11 @@ impl Connection {
     }
 
     /// Queues the frame; waits while the queue is full. A client that is gone needs none.
-    async fn say(&self, frame: FromNode) {
+    pub(super) async fn say(&self, frame: FromNode) {
         let _ = self.frames.send(frame).await;
     }
 
-    fn answered(&self, id: u64, result: Result<answer::Given, Refusal>) -> FromNode {
+    pub(super) fn answered(&self, id: u64, result: Result<answer::Given, Refusal>) -> FromNode {
         let (result, stale) = match result {
             Ok(given) => (Ok(given.answer), given.stale),
             Err(refusal) => (Err(refusal), false),
@@ -136,110 +128,18 @@ pub(super) async fn serve(context: Arc<ApiContext>, claim: &Claim, peer: PeerId,
     }
 }
 
-/// Why a stream is read no further.
-enum End {
-    /// The client closed it, vanished, or fell silent: nobody to tell.
-    Gone,
-    /// It broke the protocol; it is told how, and nothing after that.
-    Refused(Refusal),
-    /// The node is about to stop.
-    Leaving,
-}
-
-/// Reads requests and has them answered, until there is a reason to stop; then waits for the answers
-/// under way, all of which are bounded in time.
+/// Has requests answered until there is a reason to stop; then waits for the answers under way, all of
+/// which are bounded in time.
 async fn read(connection: &Arc<Connection>, reader: ReadHalf<BoxStream>) {
-    let mut requests = Requests::default();
-    let end = take_requests(connection, FrameReader::new(reader, CLIENT_FRAME_SIZE_MAX_BYTES), &mut requests).await;
+    let mut requests = Requests::new(Arc::clone(connection));
+    let end = requests.take(FrameReader::new(reader, CLIENT_FRAME_SIZE_MAX_BYTES)).await;
     if matches!(end, End::Leaving) {
         connection.say(FromNode::Push(Push::Leaving)).await;
     }
-    connection.unsubscribe().await;
-    while requests.under_way.join_next().await.is_some() {}
+    requests.finish().await;
     if let End::Refused(refusal) = end {
         connection.say(connection.answered(0, Err(refusal))).await;
     }
-}
-
-async fn take_requests(
-    connection: &Arc<Connection>,
-    mut frames: FrameReader<ReadHalf<BoxStream>>,
-    requests: &mut Requests,
-) -> End {
-    loop {
-        let permit = requests.permit().await;
-        let frame = tokio::select! {
-            () = connection.context.stopping.cancelled() => return End::Leaving,
-            frame = timeout(SILENCE_MAX, frames.next::<Ask>()) => frame,
-        };
-        match frame {
-            Ok(Ok(Some(ask))) => requests.begin(connection, ask, permit).await,
-            Ok(Err(error)) => return broken(&error),
-            Ok(Ok(None)) | Err(_) => return End::Gone,
-        }
-    }
-}
-
-fn broken(error: &FrameError) -> End {
-    error.refusal().map_or(End::Gone, End::Refused)
-}
-
-/// The requests of one connection that are being answered.
-struct Requests {
-    permits: Arc<Semaphore>,
-    under_way: JoinSet<()>,
-}
-
-impl Default for Requests {
-    fn default() -> Self {
-        Self { permits: Arc::new(Semaphore::new(REQUESTS_MAX)), under_way: JoinSet::new() }
-    }
-}
-
-impl Requests {
-    async fn permit(&mut self) -> OwnedSemaphorePermit {
-        while self.under_way.try_join_next().is_some() {}
-        Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed")
-    }
-
-    /// Begins to answer. Each answer is polled once here, in the order of arrival: that is what puts the
-    /// numbered commands of a session into the log in the order of their numbers.
-    async fn begin(&mut self, connection: &Arc<Connection>, ask: Ask, permit: OwnedSemaphorePermit) {
-        if let Err(refusal) = answer::check_names(&ask.request) {
-            return connection.say(connection.answered(ask.id, Err(refusal))).await;
-        }
-        if answer::in_turn(&ask.request) {
-            return answer_in_turn(connection, ask).await;
-        }
-        let mut answering = answer_beside(Arc::clone(connection), ask, permit);
-        if futures::poll!(&mut answering) == Poll::Pending {
-            self.under_way.spawn(answering);
-        }
-    }
-}
-
-/// Answers before the next request is read.
-async fn answer_in_turn(connection: &Arc<Connection>, ask: Ask) {
-    let id = ask.id;
-    let mut result = answer::answer(connection, ask).await;
-    let feed = result.as_mut().ok().and_then(|given| given.feed.take());
-    connection.say(connection.answered(id, result)).await;
-    // Only now, so that no push overtakes the answer.
-    if let Some(feed) = feed {
-        let running = AbortOnDropHandle::new(tokio::spawn(feed.run()));
-        connection.with_state(|state| state.subscription = Some(running));
-    }
-}
-
-/// Answers while further requests are read. The permits are given back once the answer is queued.
-fn answer_beside(connection: Arc<Connection>, ask: Ask, permit: OwnedSemaphorePermit) -> BoxFuture<'static, ()> {
-    Box::pin(async move {
-        let id = ask.id;
-        let costly = if answer::is_costly(&ask.request) { connection.costly.acquire().await.ok() } else { None };
-        let result = answer::answer(&connection, ask).await;
-        connection.say(connection.answered(id, result)).await;
-        drop((costly, permit));
-    })
 }
 
 /// Writes what is queued, many frames at a time, until the last sender is gone or the client is.

@@ -1,6 +1,6 @@
 //! What a client's stream does at a node, after the hello: requests in, answers and pushes out.
 //!
-//! The life of one request: [`serve_client`] reads its frame (`connection`), `answer` hands it to
+//! The life of one request: [`serve_client`] reads its frame (`connection`) and gives it its turn (`requests`), `answer` hands it to
 //! the room that knows it (`login`, `session`, `send`, `reads`, `operator`), which validates, stamps
 //! what must be fresh, proposes through [`Quorum`] or reads from [`App`], and says a reply or a
 //! refusal with a stable code; the writer sends it. A subscription runs beside that ([`feed`]).
@@ -33,6 +33,7 @@ mod operator;
 mod quorum;
 mod reads;
 mod refusal;
+mod requests;
 mod send;
 pub(crate) mod session;
 #[cfg(test)]

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use chat::SessionId;
 use wire::Code;
 use wire::codec;
 use wire::message::{Answer, Answered, CLIENT_FRAME_SIZE_MAX_BYTES, FromNode, Request};
 
-use super::guest::{Guest, message};
+use super::guest::{Guest, message, token};
 use super::twin::Node;
 
 /// The stream ends with a refusal that answers no request in particular.
@@ -65,6 +66,35 @@ async fn what_was_asked_before_hanging_up_is_still_answered() {
     alice.stop_asking().await;
     assert_eq!(alice.answered().await.id, id);
     assert_eq!(alice.frame().await, None);
+}
+
+#[tokio::test]
+async fn a_ping_is_answered_while_a_session_waits_for_the_other_nodes() {
+    let node = Node::new();
+    let mut guest = node.connect(1);
+    node.stall(true);
+    let resume = guest.begin(Request::Resume { session: SessionId(4711), token: token(1) }).await;
+    let list = guest.begin(Request::Conversations).await;
+    let ping = guest.begin(Request::Ping).await;
+    assert_eq!(guest.answered().await.id, ping);
+    node.stall(false);
+    assert_eq!(guest.answered().await.id, resume);
+    assert_eq!(guest.answered().await.id, list, "whose list depends on the session");
+}
+
+#[tokio::test]
+async fn any_number_of_requests_in_turn_are_answered_in_turn() {
+    let node = Node::new();
+    let mut guest = node.connect(1);
+    node.stall(true);
+    let mut asked = Vec::new();
+    for _ in 0..100 {
+        asked.push(guest.begin(Request::Resume { session: SessionId(4711), token: token(1) }).await);
+    }
+    node.stall(false);
+    for id in asked {
+        assert_eq!(guest.answered().await.id, id);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -33,6 +33,8 @@ pub(super) struct Twin {
     app: Arc<App>,
     log: Mutex<Vec<Entry>>,
     majority: AtomicBool,
+    /// Whether reads have to wait for the others.
+    stalled: watch::Sender<bool>,
     health: watch::Sender<ClusterHealth>,
 }
 
@@ -77,7 +79,11 @@ impl Quorum for Twin {
     }
 
     fn read_barrier(&self, _within: Duration) -> BoxFuture<'_, Result<Cursor, Refusal>> {
-        ready(self.with_majority(|| *self.app.applied().borrow())).boxed()
+        async move {
+            let _ = self.stalled.subscribe().wait_for(|stalled| !stalled).await;
+            self.with_majority(|| *self.app.applied().borrow())
+        }
+        .boxed()
     }
 
     fn status(&self) -> BoxFuture<'_, ClusterStatus> {
@@ -125,6 +131,7 @@ impl Node {
             app: Arc::clone(&app),
             log: Mutex::default(),
             majority: AtomicBool::new(true),
+            stalled: watch::Sender::new(false),
             health: watch::Sender::new(ClusterHealth::default()),
         });
         let founding = FoundingRecord {
@@ -171,6 +178,11 @@ impl Node {
 
     pub(super) fn regain_majority(&self) {
         self.twin.majority.store(true, Ordering::SeqCst);
+    }
+
+    /// Has reads wait for the others, or lets them go on.
+    pub(super) fn stall(&self, stalled: bool) {
+        self.twin.stalled.send_replace(stalled);
     }
 
     /// Tells everyone how the cluster is.

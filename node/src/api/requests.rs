@@ -1,0 +1,170 @@
+//! In which order the requests of one connection are answered, and how many at once.
+//!
+//! Most are answered beside each other. A few change whom the connection speaks for; what comes after
+//! one of these waits for it, but for pings: a client must not take a node for dead that is waiting for
+//! the others.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use tokio::io::ReadHalf;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
+use wire::codec::{FrameError, FrameReader};
+use wire::message::{Ask, Request};
+use wire::{BoxStream, Refusal};
+
+use super::answer;
+use super::connection::Connection;
+
+/// Requests under way. Beyond it the stream is not read on, and the client's own writes wait.
+const REQUESTS_MAX: usize = 512;
+/// Requests that wait for the one whose turn it is. Beyond it the stream is not read on until its turn
+/// is over.
+const WAITING_MAX: usize = 16;
+/// A client with nothing to ask pings every second or so. One that is silent for this long is gone: its
+/// machine sleeps or lost its network, which TCP alone would take a quarter of an hour to notice.
+const SILENCE_MAX: Duration = Duration::from_secs(20);
+
+/// Why a stream is read no further.
+pub(super) enum End {
+    /// The client closed it, vanished, or fell silent: nobody to tell.
+    Gone,
+    /// It broke the protocol; it is told how, and nothing after that.
+    Refused(Refusal),
+    /// The node is about to stop.
+    Leaving,
+}
+
+/// The requests of one connection that are being answered.
+pub(super) struct Requests {
+    connection: Arc<Connection>,
+    permits: Arc<Semaphore>,
+    beside: JoinSet<()>,
+    /// The one that changes whom the connection speaks for.
+    turn: Option<BoxFuture<'static, ()>>,
+    waiting: VecDeque<(Ask, OwnedSemaphorePermit)>,
+}
+
+impl Requests {
+    pub(super) fn new(connection: Arc<Connection>) -> Self {
+        Self {
+            connection,
+            permits: Arc::new(Semaphore::new(REQUESTS_MAX)),
+            beside: JoinSet::new(),
+            turn: None,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// Takes requests from the stream until there is a reason not to.
+    pub(super) async fn take(&mut self, mut frames: FrameReader<ReadHalf<BoxStream>>) -> End {
+        loop {
+            while self.beside.try_join_next().is_some() {}
+            tokio::select! {
+                () = self.connection.context.stopping.cancelled() => return End::Leaving,
+                () = over(&mut self.turn) => self.go_on().await,
+                read = timeout(SILENCE_MAX, next(&self.permits, &mut frames)), if self.waiting.len() < WAITING_MAX => {
+                    match read {
+                        Ok(Ok(Some((ask, permit)))) => self.accept(ask, permit).await,
+                        Ok(Err(error)) => return broken(&error),
+                        Ok(Ok(None)) | Err(_) => return End::Gone,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Returns once everything taken has been answered, and the subscription has ended.
+    pub(super) async fn finish(&mut self) {
+        while self.turn.is_some() {
+            over(&mut self.turn).await;
+            self.go_on().await;
+        }
+        self.connection.unsubscribe().await;
+        while self.beside.join_next().await.is_some() {}
+    }
+
+    async fn accept(&mut self, ask: Ask, permit: OwnedSemaphorePermit) {
+        if self.turn.is_some() && ask.request != Request::Ping {
+            self.waiting.push_back((ask, permit));
+        } else {
+            self.begin(ask, permit).await;
+        }
+    }
+
+    /// A turn is over: begins what waited for it, up to the next one that others have to wait for.
+    async fn go_on(&mut self) {
+        self.turn = None;
+        while self.turn.is_none() {
+            let Some((ask, permit)) = self.waiting.pop_front() else { return };
+            self.begin(ask, permit).await;
+        }
+    }
+
+    /// Begins to answer. Answers beside each other are polled once here, in the order of arrival: that is
+    /// what puts the numbered commands of a session into the log in the order of their numbers.
+    async fn begin(&mut self, ask: Ask, permit: OwnedSemaphorePermit) {
+        let connection = Arc::clone(&self.connection);
+        if let Err(refusal) = answer::check_names(&ask.request) {
+            return connection.say(connection.answered(ask.id, Err(refusal))).await;
+        }
+        if answer::in_turn(&ask.request) {
+            self.turn = Some(Box::pin(answer_in_turn(connection, ask, permit)));
+            return;
+        }
+        let mut answering: BoxFuture<'static, ()> = Box::pin(answer_beside(connection, ask, permit));
+        if futures::poll!(&mut answering) == Poll::Pending {
+            self.beside.spawn(answering);
+        }
+    }
+}
+
+/// The next request, once there is room for it. Cancel safe.
+async fn next(
+    permits: &Arc<Semaphore>,
+    frames: &mut FrameReader<ReadHalf<BoxStream>>,
+) -> Result<Option<(Ask, OwnedSemaphorePermit)>, FrameError> {
+    let permit = Arc::clone(permits).acquire_owned().await.expect("the semaphore is never closed");
+    Ok(frames.next::<Ask>().await?.map(|ask| (ask, permit)))
+}
+
+/// Returns when the turn is over; never, if it is nobody's.
+async fn over(turn: &mut Option<BoxFuture<'static, ()>>) {
+    match turn {
+        Some(turn) => turn.await,
+        None => std::future::pending().await,
+    }
+}
+
+fn broken(error: &FrameError) -> End {
+    error.refusal().map_or(End::Gone, End::Refused)
+}
+
+/// Answers a request that the next ones wait for.
+async fn answer_in_turn(connection: Arc<Connection>, ask: Ask, permit: OwnedSemaphorePermit) {
+    let id = ask.id;
+    let mut result = answer::answer(&connection, ask).await;
+    let feed = result.as_mut().ok().and_then(|given| given.feed.take());
+    connection.say(connection.answered(id, result)).await;
+    drop(permit);
+    // Only now, so that no push overtakes the answer.
+    if let Some(feed) = feed {
+        let running = AbortOnDropHandle::new(tokio::spawn(feed.run()));
+        connection.with_state(|state| state.subscription = Some(running));
+    }
+}
+
+/// Answers while further requests are taken. The permits are given back once the answer is queued.
+async fn answer_beside(connection: Arc<Connection>, ask: Ask, permit: OwnedSemaphorePermit) {
+    let id = ask.id;
+    let costly = if answer::is_costly(&ask.request) { connection.costly.acquire().await.ok() } else { None };
+    let result = answer::answer(&connection, ask).await;
+    connection.say(connection.answered(id, result)).await;
+    drop((costly, permit));
+}
