@@ -60,13 +60,13 @@ impl Context {
         let name = self.settings.account.as_deref().ok_or_else(|| {
             CliError::Usage("This command acts as an account: say which with --as ACCOUNT or FIVE9S_AS.".into())
         })?;
-        let given = self.passwords.given()?;
+        let given = self.passwords.given().await?;
         let client = self.client()?;
         let login = match given {
             Some(password) => client.log_in(name, &password).await?,
             None => match client.resume(name).await {
                 Err(error) if matches!(error.code(), Code::NotLoggedIn | Code::SessionInvalid) => {
-                    client.log_in(name, &self.passwords.ask(name)?).await?
+                    client.log_in(name, &self.passwords.ask(name).await?).await?
                 }
                 resumed => resumed?,
             },

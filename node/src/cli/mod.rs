@@ -35,8 +35,10 @@ pub async fn run(args: ClientArgs, environment: &dyn Fn(&str) -> Option<String>)
     let terminal = terminal::Saved::now();
     let mut context = Context::new(settings, sources, args.options.password_stdin, password);
     let done = tokio::select! {
-        done = dispatch(args.command, &mut context) => done,
+        // First, so that Ctrl-C is heard from the start.
+        biased;
         _ = tokio::signal::ctrl_c() => Err(CliError::Interrupted),
+        done = dispatch(args.command, &mut context) => done,
     };
     context.leave().await;
     terminal.restore();

@@ -8,7 +8,7 @@ use crate::config::{Found, Origin};
 
 /// The ways to a password, in the order in which they count: a flag, `FIVE9S_PASSWORD`, the file of
 /// another setting, and a person at a terminal.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Passwords {
     file: Option<Found<PathBuf>>,
     stdin: bool,
@@ -26,7 +26,31 @@ impl Passwords {
     }
 
     /// The password that was given without asking, if one was.
-    pub(super) fn given(&self) -> Result<Option<String>, CliError> {
+    pub(super) async fn given(&self) -> Result<Option<String>, CliError> {
+        let passwords = self.clone();
+        off_the_runtime(move || passwords.read()).await
+    }
+
+    /// The password, asked for.
+    pub(super) async fn ask(&self, name: &str) -> Result<String, CliError> {
+        let question = format!("Password of {name}: ");
+        off_the_runtime(move || prompt(&question)).await
+    }
+
+    /// A password for a new account, given or asked for; twice, for nobody sees what is typed.
+    pub(super) async fn choose(&self, name: &str) -> Result<String, CliError> {
+        if let Some(password) = self.given().await? {
+            return Ok(password);
+        }
+        let question = format!("Password for {name}: ");
+        let (password, again) = off_the_runtime(move || Ok((prompt(&question)?, prompt("The same again: ")?))).await?;
+        if again != password {
+            return Err(CliError::Usage("The two passwords differ; nothing was created.".into()));
+        }
+        Ok(password)
+    }
+
+    fn read(&self) -> Result<Option<String>, CliError> {
         let by_flag = self.file.as_ref().filter(|file| file.origin == Origin::Flag);
         match (by_flag, self.stdin) {
             (Some(_), true) => Err(CliError::Usage("Give --password-file or --password-stdin, not both.".into())),
@@ -36,26 +60,13 @@ impl Passwords {
             (None, false) => self.file.as_ref().map(|file| of_file(&file.value)).transpose(),
         }
     }
+}
 
-    /// The password, given or asked for.
-    pub(super) fn ask(&self, name: &str) -> Result<String, CliError> {
-        match self.given()? {
-            Some(password) => Ok(password),
-            None => prompt(&format!("Password of {name}: ")),
-        }
-    }
-
-    /// A password for a new account: asked for twice, for nobody sees what is typed.
-    pub(super) fn choose(&self, name: &str) -> Result<String, CliError> {
-        if let Some(password) = self.given()? {
-            return Ok(password);
-        }
-        let password = prompt(&format!("Password for {name}: "))?;
-        if prompt("The same again: ")? != password {
-            return Err(CliError::Usage("The two passwords differ; nothing was created.".into()));
-        }
-        Ok(password)
-    }
+/// Reading may wait for a person, and Ctrl-C must be heard meanwhile.
+async fn off_the_runtime<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, CliError> + Send + 'static,
+) -> Result<T, CliError> {
+    tokio::task::spawn_blocking(read).await.unwrap_or(Err(CliError::Interrupted))
 }
 
 fn prompt(question: &str) -> Result<String, CliError> {
@@ -106,7 +117,7 @@ mod tests {
     fn a_flag_beats_the_variable_beats_a_configured_file() {
         let folder = tempfile::tempdir().unwrap();
         let variable = || Some("of the variable".to_owned());
-        let given = |file, variable| Passwords::new(file, false, variable).given().unwrap();
+        let given = |file, variable| Passwords::new(file, false, variable).read().unwrap();
         let configured = Origin::File(PathBuf::from("config.toml"));
         assert_eq!(given(file(folder.path(), Origin::Flag), variable()).as_deref(), Some("of the file"));
         assert_eq!(given(file(folder.path(), configured.clone()), variable()).as_deref(), Some("of the variable"));
@@ -118,6 +129,6 @@ mod tests {
     fn two_sources_by_flag_are_a_usage_error() {
         let folder = tempfile::tempdir().unwrap();
         let passwords = Passwords::new(file(folder.path(), Origin::Flag), true, None);
-        assert!(matches!(passwords.given(), Err(CliError::Usage(_))));
+        assert!(matches!(passwords.read(), Err(CliError::Usage(_))));
     }
 }

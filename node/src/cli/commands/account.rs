@@ -19,7 +19,7 @@ pub(in crate::cli) async fn run(command: AccountCommand, context: &mut Context) 
 }
 
 async fn create(name: &str, context: &mut Context) -> Result<(), CliError> {
-    let password = context.passwords.choose(name)?;
+    let password = context.passwords.choose(name).await?;
     let login = context.client()?.create_account(name, &password).await?;
     context.output.account(&login.account)
 }
@@ -33,7 +33,11 @@ async fn delete(yes: bool, context: &mut Context) -> Result<(), CliError> {
         confirm(&client, &account.name).await?;
     }
     let returned = client.delete_account().await?;
-    let words = format!("{} was deleted; {}.", safe::line(&account.name), returned_words(returned));
+    let words = format!(
+        "{} was deleted; never received, and sent back: {}.",
+        safe::line(&account.name),
+        count(returned, "message")
+    );
     context.output.row("deleted", Deleted { name: &account.name, returned }, &words)
 }
 
@@ -47,16 +51,15 @@ async fn confirm(client: &Client, name: &str) -> Result<(), CliError> {
 pub(in crate::cli) fn preview_words(undelivered: u64, senders: u64) -> String {
     match undelivered {
         0 => "Everything sent to it has been received.".into(),
-        _ => format!("{undelivered} messages of {senders} senders have not been received and go back."),
+        _ => {
+            let (messages, senders) = (count(undelivered, "message"), count(senders, "sender"));
+            format!("Not received, and going back: {messages} of {senders}.")
+        }
     }
 }
 
-fn returned_words(returned: u64) -> String {
-    match returned {
-        0 => "it had received everything sent to it".into(),
-        1 => "1 message that it never received went back".into(),
-        _ => format!("{returned} messages that it never received went back"),
-    }
+fn count(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 async fn list(

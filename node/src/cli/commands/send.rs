@@ -125,9 +125,9 @@ impl Sending {
         // That no node is reachable now says nothing about one that was a moment ago.
         let code = if error.code() == Code::NoNode { Code::Timeout } else { error.code() };
         let sentence = format!(
-            "{} The message is queued on this machine and will be sent once; run again with the same --id {id} to see what \
-             became of it.",
-            error.refusal.message
+            "{}. The message is queued on this machine and will be sent once; run again with the same --id {id} to see \
+             what became of it.",
+            error.refusal.message.trim_end_matches('.')
         );
         CliError::refused(code, sentence)
     }
