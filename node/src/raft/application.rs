@@ -36,6 +36,7 @@ pub trait Application: Send + Sync + 'static {
     fn sync(&self) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// The state as it is now, for a node that is behind, with the `applied` that goes with it.
+    #[allow(clippy::type_complexity, reason = "a pair with two names would be harder to read")]
     fn snapshot(&self) -> Result<(Option<Vec<u8>>, Box<dyn SnapshotRead>), StoreError>;
 
     /// Somewhere to put a snapshot that arrives. Nothing changes until it is installed.

@@ -73,10 +73,12 @@ impl Raft {
         let opened = Machine::open(app.clone()).await;
         let (machine, applied) = opened.map_err(|error| failed(&failure, &error))?;
         let network = Network::new(dialer, app.clone(), Duration::from_millis(timing.patience_ms()));
-        let core = Runtime::scope(timing.seed, Core::new(id, config, network, raft_log, machine)).await;
+        // Members with one seed must not all draw the same election timeouts, and tie.
+        let seed = timing.seed ^ id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let core = Runtime::scope(seed, Core::new(id, config, network, raft_log, machine)).await;
         let core = core.map_err(|fatal| failed(&failure, &fatal))?;
         let hearing = Hearing::new(Duration::from_millis(timing.patience_ms()));
-        let server = Server::new(core.clone(), app, hearing.clone(), timing.seed);
+        let server = Server::new(core.clone(), app, hearing.clone(), seed);
         let view = View { core: core.clone(), timing, hearing, failure };
         let (sender, state) = watch::channel(view.now());
         let following = tokio::spawn(state::follow(view.clone(), sender)).abort_handle();

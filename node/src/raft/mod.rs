@@ -75,7 +75,7 @@ pub struct Timing {
     pub snapshot_after: u64,
     /// Entries kept in the log after they were applied, for members that were away for a while.
     pub keep_entries: u64,
-    /// Where the randomness of elections begins.
+    /// Where the randomness of elections begins; each member adds its own id.
     pub seed: u64,
 }
 

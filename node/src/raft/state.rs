@@ -109,7 +109,7 @@ impl View {
                 _ => leader.is_some(),
             },
             progress: progress(metrics),
-            running: metrics.running_state.as_ref().map(|()| ()).map_err(|fatal| self.reason(fatal)),
+            running: metrics.running_state.clone().map_err(|fatal| self.reason(&fatal)),
         }
     }
 }

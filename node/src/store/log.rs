@@ -84,7 +84,9 @@ pub(super) mod tests {
     /// Everything in the log, checked for its contents.
     pub(in crate::store) fn indexes(log: &dyn EntryLog) -> Vec<u64> {
         let entries = log.read(0..u64::MAX, usize::MAX).unwrap();
-        entries.iter().for_each(|found| assert_eq!(*found, entry(found.index)));
+        for found in &entries {
+            assert_eq!(*found, entry(found.index));
+        }
         let indexes = entries.iter().map(|entry| entry.index).collect::<Vec<_>>();
         let Extent { first, end } = log.extent();
         assert_eq!(indexes, (first..end).collect::<Vec<_>>());

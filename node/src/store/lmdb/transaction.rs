@@ -83,8 +83,9 @@ impl Tables {
         let txn = self.read_txn()?;
         let mut records = self.read_records(&txn)?;
         let first = records.remove(FIRST).map_or(Ok(0), |bytes| self.parse_index(&bytes))?;
-        let ends = [self.entries.first(&txn), self.entries.last(&txn)];
-        let [Some(lowest), Some(last)] = self.parse_ends(ends)? else {
+        let lowest = self.parse_end(self.entries.first(&txn))?;
+        let last = self.parse_end(self.entries.last(&txn))?;
+        let (Some(lowest), Some(last)) = (lowest, last) else {
             return Ok(Found { extent: Extent { first, end: first }, records });
         };
         let extent = Extent { first: first.max(lowest), end: first.max(last + 1) };
@@ -107,14 +108,10 @@ impl Tables {
         Ok(records)
     }
 
-    fn parse_ends(&self, ends: [heed::Result<Option<(&[u8], &[u8])>>; 2]) -> Result<[Option<u64>; 2], StoreError> {
-        let mut indexes = [None; 2];
-        for (end, index) in ends.into_iter().zip(&mut indexes) {
-            if let Some(row) = end.map_err(|error| self.failed("read", error))? {
-                *index = Some(self.parse_entry(row)?.index);
-            }
-        }
-        Ok(indexes)
+    /// The index of the first entry or the last, once it has been found whole.
+    fn parse_end(&self, end: heed::Result<Option<(&[u8], &[u8])>>) -> Result<Option<u64>, StoreError> {
+        let row = end.map_err(|error| self.failed("read", error))?;
+        row.map(|row| self.parse_entry(row).map(|entry| entry.index)).transpose()
     }
 
     pub(super) fn parse_entry(&self, (key, frame): (&[u8], &[u8])) -> Result<StoredEntry, StoreError> {
