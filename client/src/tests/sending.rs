@@ -229,6 +229,19 @@ async fn a_profile_restored_from_an_old_copy_sends_on_without_loss() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_number_that_was_lost_does_not_hold_up_those_behind_it() {
+    let cluster = Cluster::of(&[1]);
+    let (_bob, _folder) = person(&cluster, "bob").await;
+    let (alice, folder) = person(&cluster, "alice").await;
+    let connection = rusqlite::Connection::open(folder.path().join("profile.sqlite")).expect("opened");
+    connection.execute("UPDATE session SET next_seq = next_seq + 5", []).expect("skipped");
+    let texts = send_many(&alice, 3).await;
+    all_sent(&alice).await;
+    let (account, ..) = alice.account().expect("logged in");
+    assert_eq!(cluster.texts(account), texts);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_blank_or_endless_text_is_refused_before_it_is_queued() {
     let cluster = Cluster::of(&[1]);
     let (alice, _folder) = person(&cluster, "alice").await;
