@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chat::{AccountId, ConversationId, Cursor, Delivery, MessageId, SessionId, Text, TextError};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, broadcast, watch};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use wire::message::{
@@ -30,8 +30,14 @@ const CONFIRM_MAX: Duration = Duration::from_secs(2);
 /// How long leaving waits for nodes: nobody should wait for a goodbye.
 const LEAVE_MAX: Duration = Duration::from_secs(2);
 
-/// How often a message that is not settled yet is looked at without being told.
+/// How often a node is asked whether a message has been delivered.
 const LOOK: Duration = Duration::from_millis(200);
+
+/// How often the outbox is looked at for what another process of the profile may have settled.
+const OTHERS_LOOK: Duration = Duration::from_millis(500);
+
+/// How many settled messages wait to be noticed by whoever waits for one. Beyond it the outbox is asked.
+const SETTLED_WAITING_MAX: usize = 1_024;
 
 /// The longest name or pattern that is sent to a node, in bytes; a longer one matches nothing.
 const NAME_SIZE_MAX_BYTES: usize = 1_024;
@@ -81,7 +87,7 @@ impl Client {
             hub,
             signed: watch::Sender::new(None),
             queued: Notify::new(),
-            settled: Notify::new(),
+            settled: broadcast::Sender::new(SETTLED_WAITING_MAX),
             sending_trouble: Mutex::default(),
             deadline: config.deadline,
         });
@@ -434,8 +440,8 @@ impl Client {
 
     /// Waits until the outbox no longer waits for a message.
     async fn answered(&self, id: MessageId, until: Instant) -> Result<(), ClientError> {
+        let mut settled = self.shared.settled.subscribe();
         loop {
-            let settled = self.shared.settled.notified();
             match self.progress(id).await? {
                 Some(Progress::Failed(refusal)) => return Err(refusal.into()),
                 Some(Progress::Stored) | None => return Ok(()),
@@ -444,10 +450,9 @@ impl Client {
             if Instant::now() >= until {
                 return Err(self.shared.overdue(self.shared.sending_trouble()));
             }
-            tokio::select! {
-                () = settled => {}
-                () = tokio::time::sleep_until(until.min(Instant::now() + LOOK)) => {}
-            }
+            let look_at = until.min(Instant::now() + OTHERS_LOOK);
+            // Late or not, the outbox knows.
+            let _ = tokio::time::timeout_at(look_at, is_among(&mut settled, id)).await;
         }
     }
 
@@ -455,6 +460,11 @@ impl Client {
         let Signed { account, .. } = self.shared.signed()?;
         self.profile(move |profile| profile.progress(account, id)).await
     }
+}
+
+/// Waits until the message is among those settled, or too many were settled to be sure that it is not.
+async fn is_among(settled: &mut broadcast::Receiver<MessageId>, id: MessageId) {
+    while settled.recv().await.is_ok_and(|other| other != id) {}
 }
 
 fn has_come(state: Delivery, want: Want) -> bool {

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat::{AccountId, Rejection, Reply, Seq};
+use chat::{AccountId, MessageId, Rejection, Reply, Seq};
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -203,7 +203,7 @@ impl Sending<'_> {
             let update = Update::Stored { id, conversation, cursor, to, sent_at, recipient_active };
             self.shared.hub.note(update);
         }
-        self.shared.settled.notify_waiters();
+        self.tell_settled(id);
         Ok(())
     }
 
@@ -215,9 +215,14 @@ impl Sending<'_> {
         Ok(())
     }
 
-    fn tell_failed(&self, id: chat::MessageId, refusal: Refusal) {
+    fn tell_failed(&self, id: MessageId, refusal: Refusal) {
         self.shared.hub.note(Update::Failed { id, refusal });
-        self.shared.settled.notify_waiters();
+        self.tell_settled(id);
+    }
+
+    fn tell_settled(&self, id: MessageId) {
+        // Nobody need be waiting.
+        let _ = self.shared.settled.send(id);
     }
 
     /// The answer is too long ago for the node to remember: the message's id tells.

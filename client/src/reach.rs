@@ -390,7 +390,8 @@ impl Driver {
             Ok((peer, welcome, stream)) => self.connected(candidate, peer, welcome, stream),
             Err(NotThere { refusal, refused }) => {
                 tracing::debug!(?candidate, %refusal, "not connected");
-                if self.book.is_vouched(&candidate) || says_something_of_us(refusal.code) {
+                let about_us = self.book.is_vouched(&candidate) && refusal.code != Code::NoNode;
+                if about_us || says_something_of_us(refusal.code) {
                     self.trouble = Some(refusal);
                 }
                 self.step(if refused { Event::Refused { candidate } } else { Event::Failed { candidate } });

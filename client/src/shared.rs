@@ -4,8 +4,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chat::{AccountId, SessionId};
-use tokio::sync::{Notify, watch};
+use chat::{AccountId, MessageId, SessionId};
+use tokio::sync::{Notify, broadcast, watch};
 use tokio::time::Instant;
 use wire::message::{Answer, Request};
 use wire::{Code, Refusal};
@@ -41,8 +41,8 @@ pub(crate) struct Shared {
     pub(crate) signed: watch::Sender<Option<Signed>>,
     /// There is something new to send.
     pub(crate) queued: Notify,
-    /// Something was settled.
-    pub(crate) settled: Notify,
+    /// Messages that were settled here. Whoever lags looks into the outbox instead.
+    pub(crate) settled: broadcast::Sender<MessageId>,
     /// Why the pump does not get on.
     pub(crate) sending_trouble: Mutex<Option<Refusal>>,
     pub(crate) deadline: Duration,
