@@ -137,9 +137,10 @@ async fn bring(shared: &Shared, receipts: &Arc<Receipts>) {
         let reader = shared.hub.reader().await;
         // What an earlier reader did not confirm is told to this one.
         let mut seen = receipts.cursor();
+        let mut last: Option<Link> = None;
         while !reader.is_closed() {
             let link = shared.reach.link().await;
-            if let Err(trouble) = subscription(shared, receipts, &link, &reader, &mut seen).await {
+            if let Err(trouble) = subscription(shared, receipts, &link, &mut last, &reader, &mut seen).await {
                 shared.take_note(&link, &trouble);
                 tokio::time::sleep(PAUSE).await;
             }
@@ -152,6 +153,7 @@ async fn subscription(
     shared: &Shared,
     receipts: &Arc<Receipts>,
     link: &Link,
+    last: &mut Option<Link>,
     reader: &mpsc::Sender<Item>,
     seen: &mut Option<Cursor>,
 ) -> Result<(), Trouble> {
@@ -163,6 +165,10 @@ async fn subscription(
     if seen.is_none() {
         *seen = Some(from);
         receipts.so_far().cursor.get_or_insert(from);
+    }
+    if let Some(last) = last.replace(link.clone()).filter(|last| last.id != link.id) {
+        // Only now, so that the account is active throughout. The answer is of no interest, nor is a node that is gone.
+        let _ = last.start(Request::Leave).await;
     }
     let mut moved = std::pin::pin!(shared.reach.moved_from(link));
     loop {

@@ -9,6 +9,7 @@ mod blocking;
 mod client;
 mod clock;
 mod config;
+mod dial;
 mod error;
 mod failover;
 mod feed;

@@ -12,12 +12,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::task::AbortOnDropHandle;
-use wire::hello::{self, HelloError, Identity, Keys, Welcome};
+use wire::hello::Welcome;
 use wire::message::{Answer, ClusterHealth, ClusterStatus, NodeHint, Push, Request};
 use wire::secret::OperatorKey;
-use wire::{Address, BoxStream, Code, PeerId, Protocol, Refusal, Target, Transport};
+use wire::{Address, BoxStream, Code, PeerId, Refusal, Transport};
 
 use crate::blocking::off_the_runtime;
+use crate::dial::{self, Dialled, NotThere};
 use crate::failover::{self, Action, Candidate, Event, LinkId, State};
 use crate::find::{self, Book};
 use crate::hub::Hub;
@@ -25,8 +26,8 @@ use crate::link::{Horizon, Link, Said};
 use crate::profile::{KnownNode, Profile};
 use crate::update::{LinkState, Update};
 
-/// How long one attempt to connect may take, hello included.
-const DIAL_MAX: Duration = Duration::from_secs(4);
+/// How long the live node may take to say who else there is.
+const ASK_MAX: Duration = Duration::from_secs(4);
 
 /// How often this machine's node files are read, and a node that could not commit is asked whether it can again.
 const LOOK_AROUND: Duration = Duration::from_secs(1);
@@ -118,19 +119,6 @@ struct Publish {
     state: watch::Sender<LinkState>,
     cluster: watch::Sender<ClusterHealth>,
     hub: Hub,
-}
-
-/// An attempt's end.
-struct Dialled {
-    candidate: Candidate,
-    result: Result<(PeerId, Welcome, BoxStream), NotThere>,
-}
-
-/// Why an attempt came to nothing.
-struct NotThere {
-    refusal: Refusal,
-    /// Somebody answered, but not for us.
-    refused: bool,
 }
 
 async fn run(mut start: Start, publish: Publish, told: mpsc::Receiver<Told>) {
@@ -266,7 +254,7 @@ impl Driver {
         }
         self.asked_at = Some(Instant::now());
         self.asking.spawn(async move {
-            let asked = tokio::time::timeout(DIAL_MAX, link.ask(Request::ClusterStatus)).await;
+            let asked = tokio::time::timeout(ASK_MAX, link.ask(Request::ClusterStatus)).await;
             match asked {
                 Ok(Ok((Answer::ClusterStatus(status), _))) => Some((link.id, status)),
                 _ => None,
@@ -373,15 +361,7 @@ impl Driver {
     fn dial(&mut self, candidate: Candidate) {
         let target = self.book.target(&candidate);
         let (transport, profile) = (self.transport.clone(), self.profile.clone());
-        let operator = self.operator.clone();
-        self.dials.spawn(async move {
-            let attempt = connect(transport, profile, operator, target);
-            let result = match tokio::time::timeout(DIAL_MAX, attempt).await {
-                Ok(result) => result,
-                Err(_) => Err(NotThere::silent("it did not answer in time")),
-            };
-            Dialled { candidate, result }
-        });
+        self.dials.spawn(dial::dial(candidate, target, transport, profile, self.operator.clone()));
     }
 
     async fn dialled(&mut self, dialled: Dialled) {
@@ -391,7 +371,7 @@ impl Driver {
             Err(NotThere { refusal, refused }) => {
                 tracing::debug!(?candidate, %refusal, "not connected");
                 let about_us = self.book.is_vouched(&candidate) && refusal.code != Code::NoNode;
-                if about_us || says_something_of_us(refusal.code) {
+                if about_us || dial::says_something_of_us(refusal.code) {
                     self.trouble = Some(refusal);
                 }
                 self.step(if refused { Event::Refused { candidate } } else { Event::Failed { candidate } });
@@ -423,73 +403,6 @@ impl Driver {
             self.publish.state.send_replace(state.clone());
             self.publish.hub.note(Update::Link(state));
         }
-    }
-}
-
-/// Whether it was said by someone who was given the proof of the right secret: not by any stranger on the network.
-fn says_something_of_us(code: Code) -> bool {
-    matches!(code, Code::WrongCluster | Code::NotFounded)
-}
-
-impl NotThere {
-    fn silent(why: &str) -> Self {
-        let refusal = Refusal::new(Code::NoNode, format!("No node could be reached: {why}."));
-        Self { refusal, refused: false }
-    }
-}
-
-impl From<HelloError> for NotThere {
-    fn from(error: HelloError) -> Self {
-        let refusal = error.refusal();
-        let refused = matches!(
-            refusal.code,
-            Code::WrongSecret | Code::WrongCluster | Code::NotAMember | Code::VersionUnknown | Code::Forbidden
-        );
-        Self { refusal, refused }
-    }
-}
-
-async fn connect(
-    transport: Arc<dyn Transport>,
-    profile: Arc<Profile>,
-    operator: Option<OperatorKey>,
-    target: Target,
-) -> Result<(PeerId, Welcome, BoxStream), NotThere> {
-    let opened = transport.open(target, Protocol::Client).await;
-    let (peer, mut stream) = opened.map_err(|error| NotThere::silent(&error.to_string()))?;
-    let identity = identity(&profile, operator).await?;
-    let welcome = hello::initiate(&mut stream, transport.local(), peer, Protocol::Client, &identity).await?;
-    check_founding(&profile, &welcome).await?;
-    Ok((peer, welcome, stream))
-}
-
-async fn identity(profile: &Arc<Profile>, operator: Option<OperatorKey>) -> Result<Identity, NotThere> {
-    let pinned = off_the_runtime(profile, |profile| profile.incarnation()).await;
-    let incarnation = pinned.map_err(|error| NotThere { refusal: error.refusal, refused: false })?;
-    let cluster = profile.cluster();
-    Ok(Identity {
-        keys: Keys::Client { cluster: cluster.id, secret: cluster.secret.clone(), operator },
-        incarnation,
-        store: None,
-        node_id: None,
-        name: String::new(),
-    })
-}
-
-/// The first founding that is met is the one trusted from then on.
-async fn check_founding(profile: &Arc<Profile>, welcome: &Welcome) -> Result<(), NotThere> {
-    let Some(met) = welcome.incarnation else {
-        let forming = format!("The node {} waits for others: the cluster is not founded yet.", welcome.node);
-        return Err(NotThere { refusal: Refusal::new(Code::NotFounded, forming), refused: false });
-    };
-    let pinned = off_the_runtime(profile, move |profile| profile.pin_incarnation(met)).await;
-    match pinned {
-        Ok(true) => Ok(()),
-        Ok(false) => {
-            let other = "The cluster was founded anew since this profile last saw it; nothing was sent to it.";
-            Err(NotThere { refusal: Refusal::new(Code::WrongCluster, other), refused: true })
-        }
-        Err(error) => Err(NotThere { refusal: error.refusal, refused: false }),
     }
 }
 
