@@ -20,7 +20,7 @@ fn two_of_three_wait_for_the_third() {
     cluster.launch("n1");
     cluster.launch("n2");
     eventually("both say that they wait", || {
-        let waiting = ["n1", "n2"].iter().all(|name| cluster.log(name).contains("waiting"));
+        let waiting = ["n1", "n2"].iter().all(|name| cluster.log(name).contains("2 of 3 founding nodes"));
         waiting.then_some(()).ok_or_else(|| cluster.log("n1"))
     });
     cluster.cli().timeout("2s").json().run(&["account", "list"]).refused(5, "not_founded");

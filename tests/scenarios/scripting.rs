@@ -16,7 +16,7 @@ fn json_rows_have_the_fields_of_the_contract() {
     assert_eq!((account["name"].as_str(), account["active"].as_bool()), (Some("bob"), Some(false)));
     assert!(account["created_at"].as_str().is_some_and(|time| time.ends_with('Z') && time.contains('.')));
 
-    let sent = alice.clone().json().run(&["message", "send", "bob", "hi"]).ok();
+    let sent = alice.json().run(&["message", "send", "bob", "hi"]).ok();
     let message = &sent.rows()[0];
     for field in ["id", "conversation", "from", "to", "text", "sent_at", "state"] {
         assert!(message[field].is_string(), "{field} in {message}");
@@ -99,7 +99,7 @@ fn following_from_a_cursor_has_no_gap_and_no_repeat_across_a_failover() {
     alice.run_with_input(&["message", "send", "bob", "--lines"], &lines[..30].join("\n")).ok();
     let leader = cluster.leader();
     cluster.kill(&leader);
-    alice.clone().timeout("30s").run_with_input(&["message", "send", "bob", "--lines"], &lines[30..].join("\n")).ok();
+    alice.timeout("30s").run_with_input(&["message", "send", "bob", "--lines"], &lines[30..].join("\n")).ok();
     // Bob's device has received the last line once its sender can see that.
     eventually("the last line is delivered", || {
         let last = cluster.cli().json().as_account("alice").run(&["message", "list", "bob", "--limit", "1"]);

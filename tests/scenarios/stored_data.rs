@@ -94,7 +94,11 @@ fn a_newer_format_is_left_alone() {
     cluster.stop("n1");
     let identity = cluster.data_dir("n1").join("identity");
     let mut content = fs::read(&identity).expect("a node has an identity");
+    // The frame of a later version, whole: its number, and a checksum over it, the name and the content.
     content[0] = 99;
+    let checksum = crc32c::crc32c_append(crc32c::crc32c(&[99]), b"identity");
+    let checksum = crc32c::crc32c_append(checksum, &content[5..]);
+    content[1..5].copy_from_slice(&checksum.to_be_bytes());
     fs::write(&identity, &content).expect("the file can be written");
     cluster.launch("n1");
     assert_eq!(cluster.wait_for_end("n1").code(), Some(6));

@@ -166,6 +166,7 @@ impl Cluster {
 }
 
 impl Drop for Cluster {
+    #[allow(clippy::print_stderr, reason = "what daemons logged belongs to the report of a failed test")]
     fn drop(&mut self) {
         for daemon in self.daemons.values_mut() {
             let _ = daemon.child.kill();

@@ -46,38 +46,79 @@ pub struct Answered {
 pub enum Request {
     // To anyone who holds the client secret.
     /// Accounts in the order of their folded names. `pattern`: `*` any run, `?` any one character.
-    Accounts { pattern: Option<String>, after: Option<String>, limit: u32 },
+    Accounts {
+        pattern: Option<String>,
+        after: Option<String>,
+        limit: u32,
+    },
     /// First half of creating an account: OPAQUE's registration request.
-    RegisterStart { name: String, registration: Vec<u8> },
+    RegisterStart {
+        name: String,
+        registration: Vec<u8>,
+    },
     /// Second half: OPAQUE's upload. The token is drawn by the client; asking again with the same
     /// creation id after a lost answer creates nothing twice.
-    RegisterFinish { creation: CreationId, name: String, upload: Vec<u8>, token: Token },
+    RegisterFinish {
+        creation: CreationId,
+        name: String,
+        upload: Vec<u8>,
+        token: Token,
+    },
     /// First half of a login: OPAQUE's credential request.
-    LoginStart { name: String, credential: Vec<u8> },
+    LoginStart {
+        name: String,
+        credential: Vec<u8>,
+    },
     /// Second half, on the same connection: OPAQUE's finalization.
-    LoginFinish { finalization: Vec<u8>, token: Token },
+    LoginFinish {
+        finalization: Vec<u8>,
+        token: Token,
+    },
     /// Goes on with a session on this connection.
-    Resume { session: SessionId, token: Token },
+    Resume {
+        session: SessionId,
+        token: Token,
+    },
     ClusterStatus,
     /// Compares a hash of the whole state at one index on every node.
     ClusterCheck,
 
     // To a session.
     /// `to_account` where the sender knows which account it means; else whoever has the name.
-    Send { seq: Seq, id: MessageId, to: To, text: String },
+    Send {
+        seq: Seq,
+        id: MessageId,
+        to: To,
+        text: String,
+    },
     Conversations,
     /// A page of a conversation, oldest first: the last `limit` before `before`, or the first
     /// `limit` after `after`, or the last `limit`.
-    Messages { with: To, before: Option<Cursor>, after: Option<Cursor>, limit: u32 },
+    Messages {
+        with: To,
+        before: Option<Cursor>,
+        after: Option<Cursor>,
+        limit: u32,
+    },
     /// One message of the session's account, by the sender's own id.
-    MessageById { id: MessageId },
+    MessageById {
+        id: MessageId,
+    },
     /// Pushes the account's feed from after the cursor (None: from now on), and notices. The session
     /// is connected, hence its account active, until `Leave` or until the connection has been lost
     /// for a while. Again: starts over from there.
-    Subscribe { after: Option<Cursor>, announce: bool },
+    Subscribe {
+        after: Option<Cursor>,
+        announce: bool,
+    },
     /// Everything up to these places has been received by this device.
-    Delivered { marks: Vec<(ConversationId, Cursor)> },
-    Read { conversation: ConversationId, up_to: Cursor },
+    Delivered {
+        marks: Vec<(ConversationId, Cursor)>,
+    },
+    Read {
+        conversation: ConversationId,
+        up_to: Cursor,
+    },
     /// What deleting the account would do.
     DeletionPreview,
     DeleteAccount,
@@ -87,8 +128,12 @@ pub enum Request {
     Leave,
 
     // To an operator: a hello that proved the cluster secret itself.
-    RemoveNode { name: String },
-    TransferLeader { to: Option<String> },
+    RemoveNode {
+        name: String,
+    },
+    TransferLeader {
+        to: Option<String>,
+    },
 
     // To anyone, added later.
     /// Answered `Done` at once, by this node alone: a client's heartbeat.
@@ -123,22 +168,47 @@ impl Token {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
     Done,
-    Accounts { accounts: Vec<AccountInfo>, more: bool },
-    RegisterStart { registration: Vec<u8> },
-    LoginStart { credential: Vec<u8> },
+    Accounts {
+        accounts: Vec<AccountInfo>,
+        more: bool,
+    },
+    RegisterStart {
+        registration: Vec<u8>,
+    },
+    LoginStart {
+        credential: Vec<u8>,
+    },
     /// Logged in, by whichever way. Numbering goes on after `high_water`.
-    Session { session: SessionId, account: AccountInfo, high_water: Seq },
+    Session {
+        session: SessionId,
+        account: AccountInfo,
+        high_water: Seq,
+    },
     /// What became of a numbered command.
     Sent(Reply),
     Conversations(Vec<ConversationInfo>),
     /// `conversation` is None where the two have not talked yet.
-    Messages { conversation: Option<ConversationInfo>, messages: Vec<MessageInfo>, more: bool },
+    Messages {
+        conversation: Option<ConversationInfo>,
+        messages: Vec<MessageInfo>,
+        more: bool,
+    },
     Message(Option<MessageInfo>),
-    Subscribed { from: Cursor },
-    DeletionPreview { undelivered: u64, senders: u64 },
-    AccountDeleted { returned: u64 },
+    Subscribed {
+        from: Cursor,
+    },
+    DeletionPreview {
+        undelivered: u64,
+        senders: u64,
+    },
+    AccountDeleted {
+        returned: u64,
+    },
     ClusterStatus(ClusterStatus),
-    ClusterCheck { index: Cursor, digests: Vec<NodeDigest> },
+    ClusterCheck {
+        index: Cursor,
+        digests: Vec<NodeDigest>,
+    },
 }
 
 /// Unasked, to a connection that subscribed.
@@ -162,10 +232,23 @@ pub enum Push {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FeedEvent {
     Message(MessageInfo),
-    Delivered { conversation: ConversationId, by: AccountId, up_to: Cursor },
-    Read { conversation: ConversationId, by: AccountId, up_to: Cursor },
+    Delivered {
+        conversation: ConversationId,
+        by: AccountId,
+        up_to: Cursor,
+    },
+    Read {
+        conversation: ConversationId,
+        by: AccountId,
+        up_to: Cursor,
+    },
     /// The other account was deleted; this many messages after `after` never reached it.
-    Returned { conversation: ConversationId, by: AccountInfo, after: Cursor, returned: u64 },
+    Returned {
+        conversation: ConversationId,
+        by: AccountInfo,
+        after: Cursor,
+        returned: u64,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

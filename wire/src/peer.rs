@@ -84,34 +84,67 @@ pub enum PeerRequest {
     /// All founders have promised: initialise.
     Found(FoundingRecord),
     /// Asks to be admitted to a founded cluster; passed on to the leader. Answered by `Admitted`.
-    Admit { peer: PeerId, store: StoreId, name: String, name_chosen: bool },
+    Admit {
+        peer: PeerId,
+        store: StoreId,
+        name: String,
+        name_chosen: bool,
+    },
     /// A command for the log, from a node that is not the leader. Never passed on again.
     Propose(#[serde(with = "serde_bytes_vec")] Vec<u8>),
     /// The index that a linearizable read has to wait for. To the leader only.
     ReadBarrier,
     /// The sessions that listen at the sender, all of them, once a second. To the leader only.
-    Presence { node_id: u64, sessions: Vec<SessionId> },
+    Presence {
+        node_id: u64,
+        sessions: Vec<SessionId>,
+    },
     Status,
     /// The digest of the state at this index, which the asker has put a check into.
-    Digest { index: Cursor },
+    Digest {
+        index: Cursor,
+    },
     /// To the leader: hand over to this node (None: to whoever is most up to date).
-    TransferLeader { to: Option<u64> },
+    TransferLeader {
+        to: Option<u64>,
+    },
     /// To the leader: remove this node from the cluster.
-    Remove { node_id: u64 },
+    Remove {
+        node_id: u64,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PeerAnswer {
     Done,
     Candidate(Candidate),
-    Admitted { node_id: u64, founding: FoundingRecord },
+    Admitted {
+        node_id: u64,
+        founding: FoundingRecord,
+    },
     /// The application's reply, after the entry was applied at the leader.
-    Proposed { index: Cursor, #[serde(with = "serde_bytes_vec")] reply: Vec<u8> },
-    ReadBarrier { index: Cursor },
-    Status { node_id: u64, name: String, role: Role, progress: NodeProgress, addresses: Vec<Address> },
-    Digest { digest: Option<[u8; 32]> },
+    Proposed {
+        index: Cursor,
+        #[serde(with = "serde_bytes_vec")]
+        reply: Vec<u8>,
+    },
+    ReadBarrier {
+        index: Cursor,
+    },
+    Status {
+        node_id: u64,
+        name: String,
+        role: Role,
+        progress: NodeProgress,
+        addresses: Vec<Address>,
+    },
+    Digest {
+        digest: Option<[u8; 32]>,
+    },
     /// Not the leader; perhaps this one is.
-    NotLeader { leader: Option<u64> },
+    NotLeader {
+        leader: Option<u64>,
+    },
     /// It may or may not have happened.
     Unknown,
     Refused(Refusal),

@@ -13,7 +13,7 @@ use super::keys::Key;
 use super::tables::Tables;
 use super::view::Guarded;
 use super::{roster, snapshot};
-use crate::raft::application::{Application, Committed, SnapshotRead, SnapshotWrite};
+use crate::raft::application::{Application, Committed, Snapshot, SnapshotWrite};
 use crate::store::StoreError;
 use crate::store::state::Write;
 
@@ -23,7 +23,7 @@ impl Application for App {
     }
 
     fn apply(&self, entries: Vec<Committed>, applied: &[u8]) -> Result<(), StoreError> {
-        self.digests.failure()?;
+        self.digests.failure().borrow().clone().map_or(Ok(()), Err)?;
         let mut steps = entries.into_iter().map(Step::of).collect::<Result<Vec<_>, _>>()?;
         loop {
             let check = steps.iter().position(Step::is_check);
@@ -46,7 +46,7 @@ impl Application for App {
         Ok(applied)
     }
 
-    fn snapshot(&self) -> Result<(Option<Vec<u8>>, Box<dyn SnapshotRead>), StoreError> {
+    fn snapshot(&self) -> Result<Snapshot, StoreError> {
         let state = self.store.read()?;
         Ok((Tables(&*state).applied()?, Box::new(snapshot::Outgoing::of(state))))
     }

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use chat::Cursor;
@@ -40,7 +40,7 @@ pub(super) struct Digests {
 #[derive(Default)]
 struct Shared {
     done: watch::Sender<BTreeMap<Cursor, Digest>>,
-    failure: Mutex<Option<StoreError>>,
+    failure: watch::Sender<Option<StoreError>>,
     stop: AtomicBool,
 }
 
@@ -73,9 +73,8 @@ impl Digests {
     }
 
     /// What hashing found wrong with the state. It stops the node like any other failed read.
-    pub(super) fn failure(&self) -> Result<(), StoreError> {
-        let failure = self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner);
-        failure.clone().map_or(Ok(()), Err)
+    pub(super) fn failure(&self) -> watch::Receiver<Option<StoreError>> {
+        self.shared.failure.subscribe()
     }
 }
 
@@ -86,7 +85,7 @@ impl Shared {
                 Ok(Some(digest)) => self.keep(at, digest),
                 Ok(None) => return,
                 Err(error) => {
-                    self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                    self.failure.send_replace(Some(error));
                 }
             }
         }

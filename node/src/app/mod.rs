@@ -82,4 +82,11 @@ impl App {
     pub fn digests(&self) -> watch::Receiver<BTreeMap<Cursor, Digest>> {
         self.digests.done()
     }
+
+    /// Resolves when hashing the state found it damaged: the node must stop, as it would had apply met it.
+    pub async fn damaged(&self) -> StoreError {
+        let mut failure = self.digests.failure();
+        let found = failure.wait_for(Option::is_some).await.expect("the sender is a field of self");
+        found.clone().expect("waited for")
+    }
 }

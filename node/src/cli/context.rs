@@ -137,5 +137,5 @@ impl Context {
 fn no_access() -> CliError {
     let sentence = "This user belongs to no cluster yet: start a node here, or join one on another machine with \
                     --join CODE (`node --cli cluster invite` prints one there).";
-    CliError::refused(Code::WrongSecret, sentence)
+    CliError::refused(Code::NotAMember, sentence)
 }

@@ -66,6 +66,9 @@ impl std::fmt::Debug for Formation {
 
 /// What a node belongs to from an earlier life, if it does.
 pub fn membership(records: &dyn Records) -> Result<Option<Membership>, StoreError> {
+    // The promise has done its work once there is a membership. A disk that damaged it is not to be trusted
+    // with the rest.
+    load::<Promise>(records, PROMISE)?;
     load(records, MEMBERSHIP)
 }
 

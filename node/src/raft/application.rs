@@ -35,13 +35,15 @@ pub trait Application: Send + Sync + 'static {
     /// Raft's record of it.
     fn sync(&self) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// The state as it is now, for a node that is behind, with the `applied` that goes with it.
-    #[allow(clippy::type_complexity, reason = "a pair with two names would be harder to read")]
-    fn snapshot(&self) -> Result<(Option<Vec<u8>>, Box<dyn SnapshotRead>), StoreError>;
+    /// The state as it is now, for a node that is behind.
+    fn snapshot(&self) -> Result<Snapshot, StoreError>;
 
     /// Somewhere to put a snapshot that arrives. Nothing changes until it is installed.
     fn receive(&self) -> Result<Box<dyn SnapshotWrite>, StoreError>;
 }
+
+/// The state of one moment, with the `applied` that goes with it.
+pub type Snapshot = (Option<Vec<u8>>, Box<dyn SnapshotRead>);
 
 /// A snapshot being read: the rows of one moment, however long the reading takes.
 pub trait SnapshotRead: Send {

@@ -83,7 +83,7 @@ async fn last(client: &Client, with: &str, mut before: Option<Cursor>, limit: u3
 /// Says so where what was shown is from one node that could not ask the others.
 pub(super) fn note_if_stale(stale: bool, context: &Context) {
     if stale {
-        context.output.note("One node told this, which cannot reach a majority now; it may not be the latest.");
+        context.output.note("This may be stale: the node that told it cannot reach a majority now.");
     }
 }
 
