@@ -128,3 +128,52 @@ pub(super) fn failed(action: &'static str, place: &Path, error: heed::Error) -> 
         error => StoreError::Io { action, place: place.display().to_string(), reason: error.to_string() },
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Flips a bit of every copy of `needle` in the environment's file, as a bad disk would; returns how
+    /// many there were.
+    pub(in crate::store::lmdb) fn flip_in_file(dir: &Path, needle: &[u8]) -> usize {
+        let path = dir.join("data.mdb");
+        let mut bytes = std::fs::read(&path).unwrap();
+        let found = bytes.windows(needle.len()).enumerate().filter(|(_, window)| *window == needle);
+        let places = found.map(|(place, _)| place).collect::<Vec<_>>();
+        for place in &places {
+            bytes[*place] ^= 0x10;
+        }
+        std::fs::write(&path, bytes).unwrap();
+        places.len()
+    }
+
+    #[test]
+    fn a_full_map_is_a_full_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let env = open(dir.path(), Sync::Full, 256 * 1024, 1).unwrap();
+        let db = tables(&env, dir.path(), ["t"]).unwrap()[0];
+        let mut txn = env.write_txn().unwrap();
+        let error = db.put(&mut txn, b"k", &vec![0; 512 * 1024]).unwrap_err();
+        let full = StoreError::Full { place: dir.path().display().to_string() };
+        assert_eq!(failed("write", dir.path(), error), full);
+        let error = heed::Error::Io(std::io::ErrorKind::StorageFull.into());
+        assert_eq!(failed("write", dir.path(), error), full);
+    }
+
+    #[test]
+    fn pages_that_make_no_sense_are_damage() {
+        let error = || failed("read", Path::new("log"), heed::Error::Mdb(MdbError::PageNotFound));
+        assert_eq!(error(), StoreError::Damaged { place: "log".to_owned(), what: "the database".to_owned() });
+    }
+
+    #[test]
+    fn an_environment_syncs_what_it_was_asked_to() {
+        for sync in [Sync::Full, Sync::AllButMeta] {
+            let dir = tempfile::tempdir().unwrap();
+            let env = open(dir.path(), sync, 1 << 30, 1).unwrap();
+            let flags = env.get_flags().unwrap();
+            assert_eq!(flags & EnvFlags::NO_META_SYNC.bits() != 0, sync == Sync::AllButMeta);
+            assert_eq!(flags & (EnvFlags::NO_SYNC | EnvFlags::WRITE_MAP).bits(), 0);
+        }
+    }
+}

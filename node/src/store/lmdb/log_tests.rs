@@ -1,5 +1,6 @@
 use std::sync::mpsc;
 
+use super::super::env::tests::flip_in_file;
 use super::*;
 use crate::store::log::tests::{append, entry, indexes, keeps_its_promises, put};
 use crate::store::record;
@@ -151,6 +152,14 @@ fn a_flipped_bit_in_an_entry_is_damage() {
     drop(log);
     tamper(&dir, |env, db| flip(env, db, &8u64.to_be_bytes()));
     assert!(is_damaged(LmdbLog::open(dir.path()), "log entry 8"), "the ends are checked on opening");
+}
+
+#[test]
+fn a_bit_that_flips_on_the_disk_itself_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    append(&*open(&dir), 0..9);
+    assert!(flip_in_file(dir.path(), &entry(4).bytes) > 0);
+    assert!(is_damaged(open(&dir).read(0..9, usize::MAX), "log entry 4"));
 }
 
 #[test]

@@ -1,3 +1,4 @@
+use super::super::env::tests::flip_in_file;
 use super::*;
 use crate::store::record;
 use crate::store::state::tests::{A, B, TABLES, get, keeps_its_promises, put};
@@ -104,6 +105,14 @@ fn a_flipped_bit_in_a_value_is_damage() {
     assert!(is_damaged(rows.last(A, b"b", b"z")));
     assert!(is_damaged(rows.scan(A, b"", None, &mut |_, _| true)));
     assert!(rows.get(A, b"a").is_ok());
+}
+
+#[test]
+fn a_bit_that_flips_on_the_disk_itself_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    put(&*open(&dir), A, "k", "somewhere on the disk");
+    assert!(flip_in_file(&dir.path().join("1"), b"somewhere on the disk") > 0);
+    assert!(is_damaged(open(&dir).read().unwrap().get(A, b"k")));
 }
 
 #[test]
