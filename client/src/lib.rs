@@ -1,9 +1,17 @@
 //! How to reach whoever is alive.
 //!
-//! The way of one message from here: [`Client::send`] gives it a number and puts it on disk before it
-//! returns; the outbox resends it over the one live link until a node has answered; the feed brings
-//! it back, once and in order, whichever nodes come and go meanwhile. Whoever uses this crate never
-//! sees a connection: it calls, and reads [`Update`]s.
+//! Whoever uses this crate never sees a connection: it calls a [`Client`], and reads [`Update`]s. The life of one message:
+//!
+//! 1. [`Client::send`] checks the text and has `Profile::queue` ([`outbox`]) give it the next number of its session, in the transaction
+//!    that puts it on disk. Only then does `send` return.
+//! 2. [`pump`] takes what waits, in the order of the numbers, and hands it to the live [`link`]; many are under way at once.
+//! 3. Which link is live is decided by [`failover::step`], a plain function; [`reach`] does what it says: [`find`]s nodes, [`dial`]s them,
+//!    and has a second node ready.
+//! 4. When the link is lost, or the node cannot commit, the pump begins again on the next one with the first message that was not answered.
+//!    The nodes execute each number once, so nobody can tell.
+//! 5. The answer settles the message in the outbox; [`Client::settled`] and [`Update::Stored`] say so.
+//! 6. [`feed`] brings it to its reader, after the last row that was handed over, from whichever node; when the reader comes back for the next
+//!    update, the cursor and the receipt are written down, and a node is told.
 
 mod blocking;
 mod client;

@@ -154,6 +154,8 @@ struct Driver {
     transport: Arc<dyn Transport>,
     publish: Publish,
     book: Book,
+    /// What the profile knows of the nodes, so that it is written only when something is new. One entry a node.
+    remembered: Vec<KnownNode>,
     state: State,
     links: HashMap<LinkId, Link>,
     next_link: u64,
@@ -180,6 +182,7 @@ impl Driver {
             transport,
             publish,
             book: Book::new(start.seeds),
+            remembered: Vec::new(),
             state: State::default(),
             links: HashMap::new(),
             next_link: 0,
@@ -231,19 +234,25 @@ impl Driver {
     /// What the profile remembers from before.
     async fn recall(&mut self) {
         match off_the_runtime(&self.profile, |profile| profile.nodes()).await {
-            Ok(nodes) => self.learn(&known(nodes), true),
+            Ok(nodes) => {
+                self.remembered = nodes.clone();
+                self.learn(&known(nodes), true);
+            }
             Err(error) => tracing::warn!(%error, "the profile's nodes cannot be read"),
         }
     }
 
     async fn look_around(&mut self) {
-        let (folder, cluster) = (self.runtime_dir.clone(), self.profile.cluster().id);
-        let found = tokio::task::spawn_blocking(move || find::nodes_of_this_machine(&folder, cluster)).await;
-        self.learn(&known(found.unwrap_or_default()), true);
         let overdue = self.asked_at.is_none_or(|at| at.elapsed() >= ASK_AROUND);
         if overdue || !self.writable {
             self.ask_around();
         }
+        if !overdue && self.state.live().is_some() {
+            return;
+        }
+        let (folder, cluster) = (self.runtime_dir.clone(), self.profile.cluster().id);
+        let found = tokio::task::spawn_blocking(move || find::nodes_of_this_machine(&folder, cluster)).await;
+        self.learn(&known(found.unwrap_or_default()), true);
     }
 
     /// Asks the live node who else there is, and whether it can commit.
@@ -309,20 +318,30 @@ impl Driver {
         let nodes: Vec<_> = health.nodes.iter().map(|node| (node.peer, node.addresses.clone())).collect();
         self.learn(&nodes, true);
         self.can_write(link, health.writable);
-        let remembered = health.nodes.iter().map(|node| KnownNode {
+        self.remember(&health).await;
+        if *self.publish.cluster.borrow() != health {
+            self.publish.cluster.send_replace(health.clone());
+            self.publish.hub.note(Update::Cluster(health));
+        }
+    }
+
+    /// Keeps what is new about the nodes for the next run.
+    async fn remember(&mut self, health: &ClusterHealth) {
+        let nodes = health.nodes.iter().map(|node| KnownNode {
             peer: node.peer,
             name: node.name.clone(),
             addresses: node.addresses.clone(),
         });
-        let remembered: Vec<KnownNode> = remembered.collect();
+        let nodes: Vec<KnownNode> = nodes.filter(|node| !self.remembered.contains(node)).collect();
+        if nodes.is_empty() {
+            return;
+        }
+        self.remembered.retain(|old| !nodes.iter().any(|new| new.peer == old.peer));
+        self.remembered.extend(nodes.iter().cloned());
         let now_ms = crate::clock::now_ms();
-        let kept = off_the_runtime(&self.profile, move |profile| profile.remember_nodes(&remembered, now_ms)).await;
+        let kept = off_the_runtime(&self.profile, move |profile| profile.remember_nodes(&nodes, now_ms)).await;
         if let Err(error) = kept {
             tracing::warn!(%error, "the profile cannot remember the nodes");
-        }
-        if *self.publish.cluster.borrow() != health {
-            self.publish.cluster.send_replace(health.clone());
-            self.publish.hub.note(Update::Cluster(health));
         }
     }
 
