@@ -7,12 +7,12 @@
 use std::io::{BufRead, IsTerminal, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use rustyline::error::ReadlineError;
-use rustyline::{DefaultEditor, ExternalPrinter};
 use tokio::sync::mpsc;
 
 use crate::cli::exit::CliError;
 use crate::cli::safe;
+
+use super::terminal::{LineEditor, Typing};
 
 /// What came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub(super) struct Console {
 
 enum Screen {
     Pipe,
-    Terminal { printer: Box<dyn ExternalPrinter + Send>, colours: bool },
+    Terminal { typing: Typing, colours: bool },
 }
 
 impl Console {
@@ -63,12 +63,13 @@ impl Console {
         let (questions, asked) = sync_channel(1);
         let (to, inputs) = mpsc::channel(1);
         let has_person = std::io::stdin().is_terminal();
-        let editor = if has_person && std::io::stdout().is_terminal() { editor() } else { None };
-        let screen = match editor {
-            Some((editor, printer)) => {
+        let typing = Typing::default();
+        let edits = has_person && std::io::stdout().is_terminal();
+        let screen = match edits.then(|| LineEditor::open(typing.clone())).flatten() {
+            Some(editor) => {
                 std::thread::spawn(move || read_terminal(editor, &asked, &to));
                 let colours = std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
-                Screen::Terminal { printer, colours }
+                Screen::Terminal { typing, colours }
             }
             None => {
                 std::thread::spawn(move || read_pipe(has_person, &asked, &to));
@@ -131,10 +132,9 @@ impl Screen {
                 writeln!(stdout, "{line}")?;
                 Ok(stdout.flush()?)
             }
-            Self::Terminal { printer, colours } => {
+            Self::Terminal { typing, colours } => {
                 let shown = if *colours { tone.paint(line) } else { line.to_owned() };
-                // Only a terminal that is gone cannot be written to.
-                printer.print(format!("{shown}\n")).map_err(|_| CliError::BrokenPipe)
+                Ok(typing.print(&shown)?)
             }
         }
     }
@@ -153,22 +153,12 @@ impl Tone {
     }
 }
 
-fn editor() -> Option<(DefaultEditor, Box<dyn ExternalPrinter + Send>)> {
-    let mut editor = DefaultEditor::new().ok()?;
-    let printer = editor.create_external_printer().ok()?;
-    Some((editor, Box::new(printer)))
-}
-
-fn read_terminal(mut editor: DefaultEditor, questions: &Receiver<Question>, to: &mpsc::Sender<Input>) {
+fn read_terminal(mut editor: LineEditor, questions: &Receiver<Question>, to: &mpsc::Sender<Input>) {
     while let Ok(question) = questions.recv() {
         let input = match question {
-            Question::Line => of_editor(editor.readline("> ")),
+            Question::Line => editor.line(),
             Question::Password(prompt) => of_prompt(rpassword::prompt_password(prompt)),
         };
-        if let (Question::Line, Input::Line(line)) = (question, &input) {
-            // A history that cannot grow is no reason to stop.
-            let _ = editor.add_history_entry(line);
-        }
         if to.blocking_send(input).is_err() {
             return;
         }
@@ -184,14 +174,6 @@ fn read_pipe(has_person: bool, questions: &Receiver<Question>, to: &mpsc::Sender
         if to.blocking_send(input).is_err() {
             return;
         }
-    }
-}
-
-fn of_editor(read: Result<String, ReadlineError>) -> Input {
-    match read {
-        Ok(line) => Input::Line(line),
-        Err(ReadlineError::Interrupted) => Input::Interrupted,
-        Err(_) => Input::End,
     }
 }
 

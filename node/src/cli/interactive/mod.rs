@@ -8,6 +8,7 @@ mod entrance;
 mod grammar;
 mod reading;
 mod room;
+mod terminal;
 mod words;
 
 use client::Client;
