@@ -30,7 +30,7 @@ pub struct LmdbLog {
 }
 
 impl LmdbLog {
-    /// Opens the log in this folder, making it if there is none, and checks both its ends and its records.
+    /// Opens the log in this folder, making it if there is none, and checks every entry and record.
     pub fn open(dir: &Path) -> Result<Arc<Self>, StoreError> {
         let tables = Tables::open(dir)?;
         let found = tables.check()?;
