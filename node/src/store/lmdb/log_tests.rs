@@ -170,14 +170,6 @@ fn a_bit_that_flips_on_the_disk_itself_is_damage() {
 }
 
 #[test]
-fn a_bit_that_flips_on_the_disk_itself_is_damage() {
-    let dir = tempfile::tempdir().unwrap();
-    append(&*open(&dir), 0..9);
-    assert!(flip_in_file(dir.path(), &entry(4).bytes) > 0);
-    assert!(is_damaged(open(&dir).read(0..9, usize::MAX), "log entry 4"));
-}
-
-#[test]
 fn a_flipped_bit_in_a_record_is_damage() {
     let dir = tempfile::tempdir().unwrap();
     put(&*open(&dir), "vote", "mine");
