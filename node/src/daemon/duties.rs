@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 use wire::Code;
+use wire::hello::Identity;
 
 use super::DaemonError;
 use super::host::Seat;
@@ -132,6 +133,15 @@ async fn watch_over(run: Arc<Run>, seat: Arc<Seat>) {
             if let Some(refusal) = seat.member.removal() {
                 return run.end(DaemonError::not_a_member(refusal.message));
             }
+            take_name(&seat.member);
         }
+    }
+}
+
+/// Whoever was admitted has the name that the log gave it, which may not be the one it came with.
+fn take_name(member: &Member) {
+    let (name, identity) = (member.name(), member.net().identity());
+    if identity.name != name {
+        member.net().become_known_as(Identity { name, ..Identity::clone(&identity) });
     }
 }

@@ -12,6 +12,8 @@ mod node;
 mod place;
 mod secret_file;
 mod signals;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

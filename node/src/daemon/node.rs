@@ -190,14 +190,9 @@ impl Node {
     /// Leaves politely: hands the lead over, lets clients move on, finishes what is accepted, and closes.
     pub async fn leave(&self) {
         self.run.leaving.cancel();
-        let seat = self.run.phase.borrow().seat();
-        if let Some(seat) = &seat {
+        if let Some(seat) = self.run.phase.borrow().seat() {
             let _ = tokio::time::timeout(HAND_OVER_WITHIN, hand_over(&seat.member)).await;
             let _ = tokio::time::timeout(CLIENTS_WITHIN, self.run.host.clients_gone()).await;
-        }
-        self.run.phase.send_replace(Phase::Leaving);
-        if let Some(seat) = &seat {
-            let _ = tokio::time::timeout(CLOSE_WITHIN, seat.member.raft().shutdown()).await;
         }
         self.stop().await;
         let (log, state) = (Arc::clone(&self.run.parts.log), Arc::clone(&self.run.parts.state));
@@ -209,8 +204,12 @@ impl Node {
         let _ = tokio::time::timeout(CLOSE_WITHIN, closed).await;
     }
 
-    /// Ends every task, as a crash would.
+    /// Ends everything that runs, and no more: to others it is as if the process had died.
     pub async fn stop(&self) {
+        let seat = self.run.phase.send_replace(Phase::Leaving).seat();
+        if let Some(seat) = seat {
+            let _ = tokio::time::timeout(CLOSE_WITHIN, seat.member.raft().shutdown()).await;
+        }
         self.run.stop.cancel();
         self.run.tasks.close();
         let _ = tokio::time::timeout(CLOSE_WITHIN, self.run.tasks.wait()).await;

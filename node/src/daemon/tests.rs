@@ -1,0 +1,325 @@
+//! Whole nodes in one process, over a network and disks in memory.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::time::timeout;
+use wire::peer::StoreId;
+use wire::secret::ClusterSecret;
+use wire::transport::memory::Network;
+use wire::{Code, PeerId, Transport};
+
+use super::{DaemonError, Keys, Node, Parts, Timing};
+use crate::app::{self, AppReply, ClusterCommand, Entry};
+use crate::autopilot::Limits;
+use crate::clock::SystemClock;
+use crate::formation::{MemoryRecords, Promise, Records, load};
+use crate::net::Cluster;
+use crate::net::member::DiskUse;
+use crate::store::StoreError;
+use crate::store::memory::{MemoryLog, MemoryState};
+
+/// Nothing in these stories takes longer, on a machine that is busy with others.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// What a machine keeps when its process dies.
+struct Machine {
+    records: Arc<FailingRecords>,
+    log: Arc<MemoryLog>,
+    state: Arc<MemoryState>,
+}
+
+/// Records on a disk that can fail.
+#[derive(Default)]
+struct FailingRecords {
+    records: MemoryRecords,
+    broken: AtomicBool,
+}
+
+impl Records for FailingRecords {
+    fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.records.read(name)
+    }
+
+    fn write(&self, name: &str, record: &[u8]) -> Result<(), StoreError> {
+        if self.broken.load(Ordering::SeqCst) {
+            let reason = "the test broke the disk".to_owned();
+            return Err(StoreError::Io { action: "write", place: name.to_owned(), reason });
+        }
+        self.records.write(name, record)
+    }
+}
+
+/// Machines on a network, and the nodes that run on them.
+struct Town {
+    network: Network,
+    secret: ClusterSecret,
+    expect: u32,
+    machines: BTreeMap<u8, Machine>,
+    nodes: BTreeMap<u8, Node>,
+}
+
+impl Town {
+    fn new(expect: u32) -> Self {
+        let secret = ClusterSecret::generate(&mut |bytes| bytes.fill(7));
+        let (machines, nodes) = (BTreeMap::new(), BTreeMap::new());
+        Self { network: Network::new(), secret, expect, machines, nodes }
+    }
+
+    fn of(expect: u32, count: u8) -> Self {
+        let mut town = Self::new(expect);
+        (1..=count).for_each(|number| town.start(number));
+        town
+    }
+
+    fn machine(&mut self, number: u8) -> &Machine {
+        self.machines.entry(number).or_insert_with(|| Machine {
+            records: Arc::default(),
+            log: MemoryLog::new(),
+            state: MemoryState::new(app::TABLES),
+        })
+    }
+
+    fn start(&mut self, number: u8) {
+        let transport: Arc<dyn Transport> = self.network.join(peer(number));
+        let keys = Keys { node: self.secret.node_secret(), operator: Some(self.secret.operator_key()) };
+        let (expect, machine) = (self.expect, self.machine(number));
+        let parts = Parts {
+            transport,
+            log: Arc::clone(&machine.log) as _,
+            state: Arc::clone(&machine.state) as _,
+            records: Arc::clone(&machine.records) as _,
+            store: StoreId([number; 16]),
+            keys,
+            name: "n1".into(),
+            name_chosen: false,
+            expect,
+            seeds: Vec::new(),
+            runtime: None,
+            clock: Arc::new(SystemClock),
+            timing: timing(number),
+            disk: Arc::new(DiskUse::default),
+        };
+        self.nodes.insert(number, Node::start(parts).expect("the node starts"));
+    }
+
+    /// The process dies; what was on the disk stays.
+    async fn crash(&mut self, number: u8) {
+        self.network.crash(peer(number));
+        let node = self.nodes.remove(&number).expect("the node runs");
+        node.stop().await;
+        let machine = self.machines.get_mut(&number).expect("it has a machine");
+        (machine.log, machine.state) = (machine.log.crash(), machine.state.crash());
+    }
+
+    async fn joined(&self, number: u8) -> Cluster {
+        within("the node joins", self.nodes[&number].joined()).await
+    }
+
+    async fn ended(&self, number: u8) -> DaemonError {
+        within("the node ends", self.nodes[&number].ended()).await
+    }
+
+    /// The number of the leader, as this node knows it.
+    async fn leader(&self, seen_by: u8) -> u8 {
+        let cluster = self.joined(seen_by).await;
+        let mut health = cluster.health();
+        let writable = health.wait_for(|health| health.writable);
+        let health = within("there is a leader", writable).await.expect("the node runs").clone();
+        let leader = health.nodes.iter().find(|node| Some(&node.name) == health.leader.as_ref());
+        leader.expect("the leader is a node").peer.0[0]
+    }
+
+    fn promise(&self, number: u8) -> Promise {
+        load(&*self.machines[&number].records, "promise").expect("it can be read").unwrap_or_default()
+    }
+
+    async fn eventually(&self, what: &str, holds: impl AsyncFn(&Self) -> bool) {
+        within(what, async {
+            while !holds(self).await {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        })
+        .await;
+    }
+}
+
+fn peer(number: u8) -> PeerId {
+    PeerId([number; 32])
+}
+
+fn timing(number: u8) -> Timing {
+    Timing {
+        raft: crate::raft::Timing { seed: u64::from(number), ..crate::raft::Timing::default() },
+        forming: Duration::from_millis(100),
+        look: Duration::from_millis(200),
+        autopilot: Limits { well_ms: 1_000, dead_ms: 5_000, ..Limits::default() },
+        ..Timing::default()
+    }
+}
+
+async fn within<T>(what: &str, story: impl Future<Output = T>) -> T {
+    timeout(DEADLINE, story).await.unwrap_or_else(|_| panic!("in time: {what}"))
+}
+
+/// As a client does: an election may take longer than a node looks for a leader, so it asks again.
+async fn propose(cluster: &Cluster) {
+    within("it is stored", async {
+        loop {
+            match cluster.propose(check()).await {
+                Ok((_, reply)) => return assert_eq!(reply, AppReply::Checked),
+                Err(refusal) => assert!(matches!(refusal.code, Code::NoQuorum | Code::Timeout), "{refusal:?}"),
+            }
+        }
+    })
+    .await;
+}
+
+fn check() -> Entry {
+    Entry::Cluster(ClusterCommand::Check)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_nodes_found_a_cluster_and_each_of_them_takes_what_is_proposed() {
+    let town = Town::of(3, 3);
+    for number in 1..=3 {
+        let cluster = town.joined(number).await;
+        propose(&cluster).await;
+        assert_eq!(cluster.me(), (number.into(), format!("n{number}")));
+    }
+    let cluster = town.joined(1).await;
+    let (_, digests) = within("all compare", cluster.check()).await.expect("the cluster takes it");
+    assert_eq!(digests.len(), 3);
+    assert!(digests.windows(2).all(|pair| pair[0].digest.is_some() && pair[0].digest == pair[1].digest));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_is_cut_off_is_replaced_and_says_that_it_cannot_write() {
+    let town = Town::of(3, 3);
+    let leader = town.leader(1).await;
+    let others: Vec<u8> = (1..=3).filter(|number| *number != leader).collect();
+    town.network.partition(&[peer(leader)], &others.iter().map(|number| peer(*number)).collect::<Vec<_>>());
+    town.eventually("the others go on", async |town| {
+        town.joined(others[0]).await.propose(check()).await.is_ok()
+    })
+    .await;
+    let cut_off = town.joined(leader).await;
+    let mut health = cut_off.health();
+    within("it says so", health.wait_for(|health| !health.writable)).await.expect("the node runs");
+    let refusal = within("it answers", cut_off.propose(check())).await.expect_err("nobody else hears of it");
+    assert!(matches!(refusal.code, Code::NoQuorum | Code::Timeout), "{refusal:?}");
+    town.network.heal();
+    town.eventually("it comes back", async |town| town.joined(leader).await.propose(check()).await.is_ok()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_others_carry_on_when_the_proposer_dies_between_two_promises() {
+    let mut town = Town::new(3);
+    town.machine(3).records.broken.store(true, Ordering::SeqCst);
+    (1..=3).for_each(|number| town.start(number));
+    assert_eq!(town.ended(3).await.exit_code, 6, "3 cannot write its promise, so it does not give it");
+    town.eventually("2 promises", async |town| town.promise(2).given.is_some()).await;
+    town.crash(1).await;
+    town.crash(3).await;
+    assert_eq!(town.promise(3), Promise::default());
+    town.machine(3).records.broken.store(false, Ordering::SeqCst);
+    town.start(3);
+    propose(&town.joined(3).await).await;
+    town.start(1);
+    let first = town.joined(1).await;
+    propose(&first).await;
+    assert_eq!(first.me().0, 1, "it is the founder that it promised to be");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_six_nodes_three_found_the_cluster_and_the_others_join_it() {
+    let town = Town::of(3, 6);
+    let mut names = Vec::new();
+    for number in 1..=6 {
+        let cluster = town.joined(number).await;
+        // So that its own admission has been applied at it.
+        within("it catches up", cluster.read_barrier(DEADLINE)).await.expect("there is a leader");
+        names.push(cluster.me().1);
+    }
+    names.sort();
+    assert_eq!(names, ["n1", "n2", "n3", "n4", "n5", "n6"]);
+    town.eventually("five of them vote", async |town| {
+        let status = town.joined(1).await.status().await;
+        status.voters == 5 && status.can_lose == 2
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_starts_again_is_what_it_was() {
+    let mut town = Town::of(3, 3);
+    for number in 1..=3 {
+        propose(&town.joined(number).await).await;
+    }
+    for number in 1..=3 {
+        town.crash(number).await;
+    }
+    (1..=3).for_each(|number| town.start(number));
+    for number in 1..=3 {
+        let cluster = town.joined(number).await;
+        propose(&cluster).await;
+        assert_eq!(cluster.me().0, u64::from(number));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removed_node_stops_and_is_not_let_in_again() {
+    let mut town = Town::of(3, 4);
+    for number in 1..=4 {
+        propose(&town.joined(number).await).await;
+    }
+    let spare = town.joined(4).await;
+    within("it catches up", spare.read_barrier(DEADLINE)).await.expect("there is a leader");
+    let name = spare.me().1;
+    within("it is removed", town.joined(1).await.remove_node(&name)).await.expect("the others can go on");
+    assert_eq!(town.ended(4).await.exit_code, 4);
+    town.crash(4).await;
+    town.start(4);
+    let again = town.ended(4).await;
+    assert_eq!(again.exit_code, 4);
+    assert!(again.message.contains("was removed from the cluster"), "{again}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_voter_is_replaced_by_a_spare_node() {
+    let mut town = Town::of(3, 4);
+    for number in 1..=4 {
+        propose(&town.joined(number).await).await;
+    }
+    town.crash(2).await;
+    town.eventually("the spare votes", async |town| {
+        let status = town.joined(1).await.status().await;
+        let votes = |number: u8| status.nodes.iter().any(|node| node.peer == peer(number) && node.voter);
+        status.voters == 3 && votes(4) && !votes(2)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_lead_is_handed_over_before_a_node_leaves() {
+    let town = Town::of(3, 3);
+    let leader = town.leader(1).await;
+    let other = if leader == 1 { 2 } else { 1 };
+    let before = tokio::time::Instant::now();
+    within("it leaves", town.nodes[&leader].leave()).await;
+    assert!(before.elapsed() < Duration::from_secs(5));
+    propose(&town.joined(other).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_of_another_secret_is_never_let_in() {
+    let mut town = Town::of(3, 3);
+    propose(&town.joined(1).await).await;
+    town.secret = ClusterSecret::generate(&mut |bytes| bytes.fill(8));
+    town.start(4);
+    let joined = timeout(Duration::from_secs(20), town.nodes[&4].joined()).await;
+    assert!(joined.is_err(), "it waits for nodes of its own cluster");
+    assert_eq!(town.joined(1).await.status().await.nodes.len(), 3);
+}
