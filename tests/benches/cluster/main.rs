@@ -4,6 +4,8 @@
 //! Absolute figures move with the machine; the ratio to the baseline is the one to watch. Whatever was
 //! acknowledged is read back and counted, so a figure that was bought with a loss fails the run.
 
+#![allow(clippy::print_stdout, reason = "figures are what a benchmark is for")]
+
 mod baseline;
 mod failover;
 mod load;
