@@ -1,4 +1,30 @@
 //! The daemon, and `node --cli`.
+//!
+//! [`daemon`] composes a node; everything else is one subject each. The life of one message at a node,
+//! from the frame that carries it to the screens of those who wait for it:
+//!
+//! 1. `net::accept` takes the stream that a client opened, has it prove the cluster's secret
+//!    (`wire::hello::respond`, with the rules of `net::gate`), and hands it to [`api::serve_client`].
+//! 2. `api::connection` reads one frame after another; several requests of a connection are answered at
+//!    once, sends in the order of their arrival.
+//! 3. `api::send` checks the text and the name, stamps the time ([`clock`]), and makes a
+//!    [`chat::Command::Send`] of it. From here on nothing is fresh and nothing is random.
+//! 4. [`net::Cluster::propose`] gives the entry to Raft where this node leads; else it forwards it to the
+//!    leader, once, over the stream that it keeps to each node.
+//! 5. [`raft::Raft::propose`] puts it into the log: `raft::log` hands the bytes to [`store::log::EntryLog`],
+//!    and `raft::append` streams the same entry to every follower without waiting for the disk.
+//! 6. `store::lmdb::writer` takes everything that is queued, writes one transaction, syncs it, and only
+//!    then says so. A majority having said so, the entry is committed.
+//! 7. `raft::machine` gives committed entries, many at a time, to [`app::App`], the one
+//!    [`raft::application::Application`]: in one transaction `chat::apply` says what follows, its changes
+//!    are written, the reply is remembered, and the index is advanced.
+//! 8. The reply leaves from within that transaction, back the way it came: the entry is on a majority's
+//!    disks, and applying it anew would give the same reply.
+//! 9. After the commit [`app::App::applied`] moves. Each subscription ([`feed`]), at whichever node, reads
+//!    on in its account's feed from where it has got to, and pushes.
+//!
+//! Beside this: [`formation`] founds a cluster, or joins one; [`autopilot`] decides who votes;
+//! [`presence`] decides who is there; [`cli`] is a client like any other and sees nothing of the node.
 
 pub mod api;
 pub mod app;
