@@ -405,6 +405,10 @@ impl Driver {
         self.connections.spawn(connection);
         self.links.insert(id, link);
         self.step(Event::Connected { candidate, peer, link: id });
+        // A profile that remembers nobody must not depend on this process living until the next look.
+        if self.remembered.is_empty() {
+            self.ask_around();
+        }
     }
 
     fn publish_state(&mut self) {

@@ -14,6 +14,9 @@ use crate::config::{ClientSettings, Sources};
 /// How long leaving may hold up the end of the program.
 const LEAVE_LIMIT: Duration = Duration::from_secs(1);
 
+/// How long the nodes may take to introduce each other to a new client.
+const INTRODUCTION_LIMIT: Duration = Duration::from_secs(2);
+
 /// One run of the program.
 pub(super) struct Context {
     pub(super) settings: ClientSettings,
@@ -46,13 +49,13 @@ impl Context {
     }
 
     /// A client, logged in as nobody.
-    pub(super) fn client(&self) -> Result<Client, CliError> {
-        self.open(Role::Client)
+    pub(super) async fn client(&self) -> Result<Client, CliError> {
+        self.open(Role::Client).await
     }
 
     /// A client that may change the cluster.
-    pub(super) fn operator(&self) -> Result<Client, CliError> {
-        self.open(Role::Operator)
+    pub(super) async fn operator(&self) -> Result<Client, CliError> {
+        self.open(Role::Operator).await
     }
 
     /// A client, logged in as the account of `--as`.
@@ -61,7 +64,7 @@ impl Context {
             CliError::Usage("This command acts as an account: say which with --as ACCOUNT or FIVE9S_AS.".into())
         })?;
         let given = self.passwords.given().await?;
-        let client = self.client()?;
+        let client = self.client().await?;
         let login = match given {
             Some(password) => client.log_in(name, &password).await?,
             None => match client.resume(name).await {
@@ -106,9 +109,11 @@ impl Context {
 
     /// A code beats what the profile remembers, which beats the secret of this user's own nodes: a
     /// person who joined another cluster keeps talking to that one.
-    fn open(&self, role: Role) -> Result<Client, CliError> {
+    async fn open(&self, role: Role) -> Result<Client, CliError> {
         if let Some(invite) = &self.settings.join {
-            return Ok(Client::open(self.configuration(Access::from_code(&invite.to_string())?))?);
+            let client = Client::open(self.configuration(Access::from_code(&invite.to_string())?))?;
+            self.be_introduced(&client).await;
+            return Ok(client);
         }
         let secret = self.cluster_secret()?;
         if let (Role::Operator, Some(secret)) = (role, &secret) {
@@ -121,6 +126,14 @@ impl Context {
             }
             opened => Ok(opened?),
         }
+    }
+
+    /// A code is needed once only, so the profile has to know the nodes before a short command ends.
+    async fn be_introduced(&self, client: &Client) {
+        let mut cluster = client.cluster();
+        let introduced = cluster.wait_for(|cluster| !cluster.nodes.is_empty());
+        // Where nobody answers, the command itself will say so.
+        let _ = tokio::time::timeout(INTRODUCTION_LIMIT.min(self.settings.timeout.value / 2), introduced).await;
     }
 
     fn configuration(&self, access: Access) -> Config {

@@ -201,10 +201,7 @@ async fn a_leader_that_is_cut_off_is_replaced_and_says_that_it_cannot_write() {
     let leader = town.leader(1).await;
     let others: Vec<u8> = (1..=3).filter(|number| *number != leader).collect();
     town.network.partition(&[peer(leader)], &others.iter().map(|number| peer(*number)).collect::<Vec<_>>());
-    town.eventually("the others go on", async |town| {
-        town.joined(others[0]).await.propose(check()).await.is_ok()
-    })
-    .await;
+    town.eventually("the others go on", async |town| town.joined(others[0]).await.propose(check()).await.is_ok()).await;
     let cut_off = town.joined(leader).await;
     let mut health = cut_off.health();
     within("it says so", health.wait_for(|health| !health.writable)).await.expect("the node runs");

@@ -20,7 +20,7 @@ pub(in crate::cli) async fn run(command: AccountCommand, context: &mut Context) 
 
 async fn create(name: &str, context: &mut Context) -> Result<(), CliError> {
     let password = context.passwords.choose(name).await?;
-    let login = context.client()?.create_account(name, &password).await?;
+    let login = context.client().await?.create_account(name, &password).await?;
     context.output.account(&login.account)
 }
 
@@ -68,7 +68,7 @@ async fn list(
     mut after: Option<String>,
     context: &mut Context,
 ) -> Result<(), CliError> {
-    let client = context.client()?;
+    let client = context.client().await?;
     let mut left = limit.unwrap_or(u32::MAX);
     loop {
         let asked = client.accounts(pattern.clone(), after.take(), left.min(ITEMS_A_PAGE));

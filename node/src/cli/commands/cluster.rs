@@ -18,13 +18,13 @@ pub(in crate::cli) async fn run(command: ClusterCommand, context: &mut Context) 
         ClusterCommand::Status => status(context).await,
         ClusterCommand::Invite { role } => invite(role, context).await,
         ClusterCommand::Remove { name, yes } => remove(&name, yes, context).await,
-        ClusterCommand::Transfer { name } => Ok(context.operator()?.transfer_leader(name.as_deref()).await?),
+        ClusterCommand::Transfer { name } => Ok(context.operator().await?.transfer_leader(name.as_deref()).await?),
         ClusterCommand::Check => check(context).await,
     }
 }
 
 async fn status(context: &mut Context) -> Result<(), CliError> {
-    let status = context.client()?.cluster_status().await?;
+    let status = context.client().await?.cluster_status().await?;
     context.output.cluster_status(&status)
 }
 
@@ -36,7 +36,7 @@ async fn invite(role: InviteFor, context: &mut Context) -> Result<(), CliError> 
     })?;
     let secret = ClusterSecret::parse(secret.trim())
         .map_err(|error| CliError::refused(Code::Damaged, format!("The cluster secret is damaged: {error}")))?;
-    let addresses = addresses(&context.operator()?).await?;
+    let addresses = addresses(&context.operator().await?).await?;
     let node = secret.node_secret();
     let (word, grant) = match role {
         InviteFor::Node => ("node", Grant::Node(node)),
@@ -64,12 +64,12 @@ async fn remove(name: &str, yes: bool, context: &mut Context) -> Result<(), CliE
     if !yes && !page::ask(question).await? {
         return Err(CliError::Usage("Nothing was removed.".into()));
     }
-    Ok(context.operator()?.remove_node(name).await?)
+    Ok(context.operator().await?.remove_node(name).await?)
 }
 
 /// Differing digests are damage; a node that says nothing leaves the question open.
 async fn check(context: &mut Context) -> Result<(), CliError> {
-    let (index, nodes) = context.client()?.cluster_check().await?;
+    let (index, nodes) = context.client().await?.cluster_check().await?;
     context.output.digests(index, &nodes)?;
     verdict(&nodes)
 }

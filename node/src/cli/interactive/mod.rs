@@ -24,7 +24,7 @@ const ACCOUNTS_A_PAGE: u32 = 200;
 
 /// Talks until the person leaves.
 pub(super) async fn run(context: &mut Context) -> Result<(), CliError> {
-    let client = context.client()?;
+    let client = context.client().await?;
     let mut console = Console::open();
     match Entrance::new(&client, &mut console).pass().await? {
         Entered::LoggedIn(account) => {
