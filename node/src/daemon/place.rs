@@ -114,3 +114,98 @@ fn take_folder(config: &DaemonConfig, clock: &dyn Clock) -> Result<(Folder, Stri
 fn folder_name(path: &Path) -> String {
     path.file_name().map_or_else(|| "n1".to_owned(), |name| name.to_string_lossy().into_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use wire::secret::ClusterSecret;
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::config::{Flags, Sources};
+    use crate::formation::Promise;
+
+    fn config(home: &Path) -> DaemonConfig {
+        let paths = Paths::under(home);
+        let sources = Sources::gather(Flags::default(), None, &paths, &|_| None).expect("there is nothing to read");
+        DaemonConfig::resolve(paths, &sources).expect("the defaults are fine")
+    }
+
+    fn take(config: &DaemonConfig) -> Result<Place, DaemonError> {
+        Place::take(config, &SystemClock)
+    }
+
+    fn invite(byte: u8) -> Invite {
+        let secret = ClusterSecret::generate(&mut |bytes| bytes.fill(byte));
+        let addresses = vec![Address::tcp(([192, 0, 2, 7], 12340).into())];
+        Invite { cluster: secret.cluster_id(), addresses, grant: Grant::Node(secret.node_secret()) }
+    }
+
+    #[test]
+    fn daemons_take_the_next_free_folder_and_share_a_secret() {
+        let home = tempfile::tempdir().unwrap();
+        let config = config(home.path());
+        let places: Vec<_> = (0..3).map(|_| take(&config).unwrap()).collect();
+        let names: Vec<_> = places.iter().map(|place| place.name.as_str()).collect();
+        assert_eq!(names, ["n1", "n2", "n3"]);
+        assert!(places.windows(2).all(|pair| pair[0].keys.node == pair[1].keys.node));
+        drop(places);
+        assert_eq!(take(&config).unwrap().name, "n1", "free again");
+    }
+
+    #[test]
+    fn a_folder_in_use_is_left_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let config = DaemonConfig { name: Some("ada".into()), ..config(home.path()) };
+        let _taken = take(&config).unwrap();
+        assert_eq!(take(&config).unwrap_err().exit_code, 6);
+    }
+
+    #[test]
+    fn a_node_that_joins_by_a_code_makes_no_secret_and_keeps_the_one_it_got() {
+        let home = tempfile::tempdir().unwrap();
+        let joining = DaemonConfig { join: Some(invite(7)), ..config(home.path()) };
+        let place = take(&joining).unwrap();
+        assert_eq!(place.seeds, invite(7).addresses);
+        assert!(place.keys.operator.is_none(), "a node's code makes no operator");
+        assert!(!joining.paths.cluster_secret_file().exists());
+        let node = place.keys.node.clone();
+        drop(place);
+        assert_eq!(take(&config(home.path())).unwrap().keys.node, node, "the code is needed once");
+        assert!(!joining.paths.cluster_secret_file().exists());
+    }
+
+    #[test]
+    fn a_folder_of_another_cluster_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        drop(take(&config(home.path())).unwrap());
+        let joining = DaemonConfig { join: Some(invite(7)), ..config(home.path()) };
+        let refused = take(&joining).unwrap_err();
+        assert_eq!(refused.exit_code, 6);
+        assert!(refused.message.contains("belongs to another cluster"), "{refused}");
+    }
+
+    #[test]
+    fn a_clients_code_makes_no_node() {
+        let home = tempfile::tempdir().unwrap();
+        let secret = ClusterSecret::generate(&mut |bytes| bytes.fill(7));
+        let grant = Grant::Client(secret.node_secret().client_secret());
+        let joining = DaemonConfig { join: Some(Invite { grant, ..invite(7) }), ..config(home.path()) };
+        assert_eq!(take(&joining).unwrap_err().exit_code, 4);
+    }
+
+    #[test]
+    fn a_promise_with_a_flipped_bit_is_not_taken_for_another() {
+        let home = tempfile::tempdir().unwrap();
+        let place = take(&config(home.path())).unwrap();
+        save(&*place.folder, "promise", &Promise::default()).unwrap();
+        let file = place.folder.path().join("promise");
+        let written = std::fs::read(&file).unwrap();
+        for bit in 0..written.len() * 8 {
+            let mut flipped = written.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(&file, flipped).unwrap();
+            let read = load::<Promise>(&*place.folder, "promise");
+            assert!(matches!(read, Err(StoreError::Damaged { .. } | StoreError::Newer { .. })), "bit {bit}: {read:?}");
+        }
+    }
+}

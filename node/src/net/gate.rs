@@ -58,3 +58,78 @@ fn same(node_id: u64, claimed: Peer, peer: PeerId, store: wire::peer::StoreId) -
     let sentence = format!("member {node_id} is another node, or this node's data folder is not the one it had");
     Err(Refusal::new(Code::NotAMember, sentence))
 }
+
+#[cfg(test)]
+mod tests {
+    use wire::hello::ClaimedRole;
+    use wire::peer::{Founder, Incarnation, StoreId};
+
+    use super::*;
+
+    fn founding() -> FoundingRecord {
+        let founder = |number: u8| Founder {
+            node_id: number.into(),
+            peer: PeerId([number; 32]),
+            store: StoreId([number; 16]),
+            name: format!("n{number}"),
+        };
+        FoundingRecord {
+            incarnation: Incarnation([1; 16]),
+            founders: (1..=3).map(founder).collect(),
+            opaque_setup: Vec::new(),
+            operator_key: [0; 32],
+        }
+    }
+
+    fn rostered(number: u8, node_id: u64, removed: bool) -> RosterNode {
+        let (peer, store) = (PeerId([number; 32]), StoreId([number; 16]));
+        RosterNode { node_id, peer, store, name: format!("n{number}"), removed }
+    }
+
+    fn claim(node_id: Option<u64>, store: u8) -> Claim {
+        Claim {
+            role: ClaimedRole::Node,
+            operator: false,
+            incarnation: None,
+            store: Some(StoreId([store; 16])),
+            node_id,
+            name: String::new(),
+        }
+    }
+
+    /// What a node that has applied 100 entries, with node 5 admitted as 40 and node 6 removed, says.
+    fn admitted(peer: u8, claim: &Claim) -> bool {
+        let founding = founding();
+        let founders = founding.founders.iter().map(|founder| rostered(founder.peer.0[0], founder.node_id, false));
+        let roster: Vec<_> = founders.chain([rostered(5, 40, false), rostered(6, 41, true)]).collect();
+        let members = BTreeMap::new();
+        let known = Known { founding: &founding, roster: &roster, applied: 100, members: &members };
+        may_replicate(PeerId([peer; 32]), claim, &known).is_ok()
+    }
+
+    #[test]
+    fn only_the_member_itself_with_its_own_folder_replicates() {
+        assert!(admitted(2, &claim(Some(2), 2)));
+        assert!(admitted(5, &claim(Some(40), 5)));
+        assert!(!admitted(5, &claim(Some(2), 5)), "another's id");
+        assert!(!admitted(2, &claim(Some(2), 9)), "a wiped folder");
+        assert!(!admitted(9, &claim(Some(2), 2)), "another key");
+        assert!(!admitted(6, &claim(Some(41), 6)), "removed");
+        assert!(!admitted(9, &claim(None, 9)), "a node without an id");
+    }
+
+    #[test]
+    fn an_id_is_doubted_only_if_its_entry_would_be_known_here() {
+        assert!(!admitted(9, &claim(Some(116), 9)), "the entry at 100 admitted nobody");
+        assert!(admitted(9, &claim(Some(117), 9)), "the entry at 101 may have");
+    }
+
+    #[test]
+    fn founders_know_each_other_before_anything_is_applied() {
+        let founding = founding();
+        let members = BTreeMap::new();
+        let known = Known { founding: &founding, roster: &[], applied: 0, members: &members };
+        assert_eq!(may_replicate(PeerId([3; 32]), &claim(Some(3), 3), &known), Ok(3));
+        assert!(may_replicate(PeerId([4; 32]), &claim(Some(3), 4), &known).is_err());
+    }
+}
