@@ -239,7 +239,8 @@ mod tests {
 
     #[test]
     fn voters_stay_odd_as_nodes_come() {
-        let table: &[(&[NodeId], &[NodeId], Option<&[NodeId]>)] = &[
+        type Ids = &'static [NodeId];
+        let table: &[(Ids, Ids, Option<Ids>)] = &[
             (&[1], &[], None),
             (&[1], &[2], None),
             (&[1], &[2, 3], Some(&[1, 2, 3])),

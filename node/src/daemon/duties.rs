@@ -118,12 +118,14 @@ async fn watch_over(run: Arc<Run>, seat: Arc<Seat>) {
     let fatal = seat.member.raft().fatal();
     let damaged = seat.api.damaged();
     let found_damaged = seat.member.app().damaged();
-    tokio::pin!(fatal, damaged, found_damaged);
+    let unreadable = seat.member.damaged();
+    tokio::pin!(fatal, damaged, found_damaged, unreadable);
     let mut applied = seat.member.app().applied();
     loop {
         tokio::select! {
             reason = &mut fatal => return run.end(DaemonError::damaged(reason)),
             error = &mut damaged => return run.end(error.into()),
+            error = &mut unreadable => return run.end(error.into()),
             error = &mut found_damaged => return run.end(error.into()),
             () = tokio::time::sleep(run.parts.timing.look) => {}
         }

@@ -99,7 +99,9 @@ async fn change(member: &Member, action: Action) {
                 let peers: Vec<_> = ids.iter().filter_map(|id| member.peer_of(*id)).collect();
                 let removed = raft.remove(ids).await;
                 if removed.is_ok() {
-                    peers.into_iter().for_each(|peer| member.net().drop_peer(peer));
+                    for peer in peers {
+                        member.net().drop_peer(peer);
+                    }
                 }
                 removed
             }

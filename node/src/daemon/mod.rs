@@ -4,6 +4,7 @@
 //! and runs as well in a test, three to a process, over a network and disks in memory.
 
 mod disk;
+mod draft;
 mod duties;
 mod host;
 mod leading;

@@ -4,25 +4,22 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use opaque_ke::ServerSetup;
-use rand::RngCore;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::info;
 use wire::hello::Identity;
-use wire::opaque::Suite;
-use wire::peer::{Incarnation, Standing, StoreId};
+use wire::peer::{Standing, StoreId};
 use wire::secret::{NodeSecret, OperatorKey};
 use wire::{Address, Transport};
 
 use super::host::{Host, Phase, Seat};
-use super::{DaemonError, duties};
+use super::{DaemonError, draft, duties};
 use crate::api::ApiContext;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::formation::driver::{self, Formation, FormationError};
-use crate::formation::{Draft, Me, Membership, PEERS, Records, load};
+use crate::formation::{Me, Membership, PEERS, Records, load};
 use crate::net::member::{self, DiskUse, Member};
 use crate::net::rendezvous::{self, Encounter, Sources};
 use crate::net::runtime_files::RuntimeFolder;
@@ -260,7 +257,7 @@ impl Run {
             net: Arc::clone(&self.net),
             records: Arc::clone(&self.parts.records),
             me: me(&self.parts),
-            draft: draft(&*self.parts.clock),
+            draft: draft::draw(&*self.parts.clock),
             tick: self.parts.timing.forming,
             tasks: self.tasks.clone(),
             calls,
@@ -361,43 +358,6 @@ fn me(parts: &Parts) -> Me {
         operator_key: parts.keys.operator.as_ref().map(OperatorKey::public),
     }
 }
-
-/// Drawn by every fresh node, for the one that will propose.
-fn draft(clock: &dyn Clock) -> Draft {
-    let mut incarnation = [0; 16];
-    clock.fill(&mut incarnation);
-    let setup = ServerSetup::<Suite>::new(&mut Chance(clock));
-    Draft { incarnation: Incarnation(incarnation), opaque_setup: setup.serialize().to_vec() }
-}
-
-/// The clock's randomness, as others want it.
-struct Chance<'a>(&'a dyn Clock);
-
-impl RngCore for Chance<'_> {
-    fn next_u32(&mut self) -> u32 {
-        let mut bytes = [0; 4];
-        self.0.fill(&mut bytes);
-        u32::from_le_bytes(bytes)
-    }
-
-    fn next_u64(&mut self) -> u64 {
-        let mut bytes = [0; 8];
-        self.0.fill(&mut bytes);
-        u64::from_le_bytes(bytes)
-    }
-
-    fn fill_bytes(&mut self, bytes: &mut [u8]) {
-        self.0.fill(bytes);
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), rand::Error> {
-        self.0.fill(bytes);
-        Ok(())
-    }
-}
-
-/// `Clock::fill` promises randomness fit for secrets.
-impl rand::CryptoRng for Chance<'_> {}
 
 fn founders(membership: &Membership) -> std::collections::BTreeMap<NodeId, Peer> {
     let founders = membership.founding.founders.iter();

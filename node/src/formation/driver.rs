@@ -13,7 +13,8 @@ use wire::{Code, PeerId, Refusal};
 
 use super::Draft;
 use super::kept::{MEMBERSHIP, Membership, PROMISE, Promise, Records, load, save};
-use super::rules::{Action, AnswerId, Event, Me, State, step};
+use super::rules::step;
+use super::state::{Action, AnswerId, Event, Me, State};
 use crate::net::rendezvous::Encounter;
 use crate::net::{AskError, Net};
 use crate::store::StoreError;

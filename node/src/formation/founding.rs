@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use wire::peer::{Candidate, Founder, FoundingRecord, Incarnation};
 
-use super::rules::Me;
+use super::state::Me;
 
 /// What a node draws before it can propose a founding record.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -19,8 +19,10 @@ mod kept;
 mod rules;
 #[cfg(test)]
 mod rules_tests;
+mod state;
 
 pub use founding::{Draft, name_founders};
 pub(crate) use kept::{CLUSTER, PEERS, load, save};
 pub use kept::{Membership, MemoryRecords, Promise, Records};
-pub use rules::{Action, AnswerId, Event, Me, State, step};
+pub use rules::step;
+pub use state::{Action, AnswerId, Event, Me, State};

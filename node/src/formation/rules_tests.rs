@@ -7,7 +7,8 @@ use wire::{Code, PeerId, Refusal};
 
 use super::founding::{Draft, name_founders};
 use super::kept::{Membership, Promise};
-use super::rules::{Action, AnswerId, Event, Me, State, step};
+use super::rules::step;
+use super::state::{Action, AnswerId, Event, Me, State};
 
 const ASKED: AnswerId = AnswerId(1);
 
@@ -359,7 +360,8 @@ fn chosen_names_are_kept_and_default_ones_do_not_clash() {
         (candidate.name, candidate.name_chosen) = (name.to_owned(), chosen);
         candidate
     };
-    let table: &[(&[(&str, bool)], &[&str])] = &[
+    type Given = &'static [(&'static str, bool)];
+    let table: &[(Given, &[&str])] = &[
         (&[("n1", false), ("n1", false), ("n1", false)], &["n1", "n2", "n3"]),
         (&[("n3", false), ("n1", false), ("n2", false)], &["n3", "n1", "n2"]),
         (&[("n1", false), ("n1", true), ("ada", true)], &["n2", "n1", "ada"]),

@@ -11,7 +11,8 @@ use wire::message::{ClusterHealth, ClusterStatus, NodeDigest};
 use wire::peer::{PeerAnswer, PeerRequest};
 use wire::{Code, Refusal};
 
-use super::member::{self, Member};
+use super::member::Member;
+use super::outcome::{decoded, no_quorum, outcome_unknown};
 use crate::app::{AppReply, ClusterCommand, Entry};
 
 /// How long a node may take to compute its digest.
@@ -41,8 +42,8 @@ impl Cluster {
     /// Entries enter the log in the order in which these futures are first polled, while the leader stays.
     pub async fn propose(&self, entry: Entry) -> Result<(Cursor, AppReply), Refusal> {
         match self.0.through_leader(PeerRequest::Propose(entry.encode().to_vec())).await? {
-            PeerAnswer::Proposed { index, reply } => Ok((index, member::decoded(&reply)?)),
-            _ => Err(member::outcome_unknown()),
+            PeerAnswer::Proposed { index, reply } => Ok((index, decoded(&reply)?)),
+            _ => Err(outcome_unknown()),
         }
     }
 
@@ -50,8 +51,8 @@ impl Cluster {
     pub async fn read_barrier(&self, within: Duration) -> Result<Cursor, Refusal> {
         let deadline = Instant::now() + within;
         let asked = tokio::time::timeout_at(deadline, self.0.through_leader(PeerRequest::ReadBarrier)).await;
-        let Ok(PeerAnswer::ReadBarrier { index }) = asked.unwrap_or_else(|_| Err(member::no_quorum())) else {
-            return Err(member::no_quorum());
+        let Ok(PeerAnswer::ReadBarrier { index }) = asked.unwrap_or_else(|_| Err(no_quorum())) else {
+            return Err(no_quorum());
         };
         let left = deadline.saturating_duration_since(Instant::now());
         if self.0.raft.wait_applied(index.0, left).await {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use wire::hello::Claim;
-use wire::peer::FoundingRecord;
+use wire::peer::{FoundingRecord, StoreId};
 use wire::{Code, PeerId, Refusal};
 
 use crate::app::{FOUNDERS_MAX, RosterNode};
@@ -43,6 +43,18 @@ pub fn may_replicate(peer: PeerId, claim: &Claim, known: &Known<'_>) -> Result<u
     Err(Refusal::new(Code::NotAMember, format!("there is no member {node_id} in this cluster")))
 }
 
+/// A removed node stays removed, and a key goes with one data folder.
+pub fn may_stay(roster: &[RosterNode], peer: PeerId, store: StoreId) -> Result<(), Refusal> {
+    match roster.iter().rev().find(|node| node.peer == peer) {
+        Some(node) if node.removed => Err(removed(&node.name)),
+        Some(node) if node.store != store => Err(Refusal::new(
+            Code::MembershipRefused,
+            format!("{} has joined with another data folder; remove this one and let the node join anew", node.name),
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// What a removed node is told.
 pub fn removed(name: &str) -> Refusal {
     let sentence = format!(
@@ -51,7 +63,7 @@ pub fn removed(name: &str) -> Refusal {
     Refusal::new(Code::NotAMember, sentence)
 }
 
-fn same(node_id: u64, claimed: Peer, peer: PeerId, store: wire::peer::StoreId) -> Result<u64, Refusal> {
+fn same(node_id: u64, claimed: Peer, peer: PeerId, store: StoreId) -> Result<u64, Refusal> {
     if claimed == (Peer { peer, store }) {
         return Ok(node_id);
     }
@@ -62,7 +74,7 @@ fn same(node_id: u64, claimed: Peer, peer: PeerId, store: wire::peer::StoreId) -
 #[cfg(test)]
 mod tests {
     use wire::hello::ClaimedRole;
-    use wire::peer::{Founder, Incarnation, StoreId};
+    use wire::peer::{Founder, Incarnation};
 
     use super::*;
 

@@ -1,21 +1,21 @@
-//! A member of a founded cluster: what it answers other nodes, and its way to the leader.
+//! A member of a founded cluster: what it knows of itself and the others, and its way to the leader.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use chat::{Cursor, Replica, SessionId};
+use chat::{Replica, SessionId};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 use wire::message::ClusterHealth;
-use wire::peer::{Candidate, PeerAnswer, PeerRequest, StoreId};
-use wire::{Code, PeerId, Refusal};
+use wire::peer::{PeerAnswer, PeerRequest};
+use wire::{PeerId, Refusal};
 
+use super::outcome::{no_quorum, outcome_unknown};
 use super::{AskError, Net, gate};
-use crate::app::{App, AppReply, ClusterCommand, Entry, RosterNode};
+use crate::app::{App, RosterNode};
 use crate::formation::Membership;
-use crate::raft::{NodeId, ProposeError, Raft, RaftError, RaftState};
+use crate::raft::{NodeId, Raft, RaftState};
 use crate::store::StoreError;
 
 /// How long a request may look for a leader; an election takes less.
@@ -26,9 +26,6 @@ const LEADER_AGAIN: Duration = Duration::from_millis(50);
 
 /// How long the leader may take to carry something out; after that the outcome is unknown.
 const CARRIED_OUT_WITHIN: Duration = Duration::from_secs(5);
-
-/// How long a node waits for an entry to be applied before it gives up on its digest.
-const DIGEST_WITHIN: Duration = Duration::from_secs(3);
 
 /// What a node's disk holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,11 +63,13 @@ pub struct Member {
     pub(super) net: Arc<Net>,
     pub(super) raft: Raft,
     pub(super) app: Arc<App>,
-    reports: mpsc::Sender<Report>,
+    pub(super) reports: mpsc::Sender<Report>,
     pub(super) disk: Arc<dyn Fn() -> DiskUse + Send + Sync>,
     pub(super) health: watch::Sender<ClusterHealth>,
+    /// The first failure to read the roster.
+    damage: watch::Sender<Option<StoreError>>,
     /// Told when the roster has changed, so that the members follow at once.
-    roster_changed: Notify,
+    pub(super) roster_changed: Notify,
 }
 
 impl fmt::Debug for Member {
@@ -92,6 +91,7 @@ impl Member {
             reports: parts.reports,
             disk: parts.disk,
             health: watch::Sender::new(ClusterHealth::default()),
+            damage: watch::Sender::new(None),
             roster_changed: Notify::new(),
         })
     }
@@ -131,13 +131,22 @@ impl Member {
 
     /// Who belongs to the cluster, as far as has been applied here; the founders before that.
     pub fn roster(&self) -> Vec<RosterNode> {
-        // A failure to read stops the node elsewhere: the next apply meets it as well.
-        let applied = self.app.roster().unwrap_or_default();
+        let applied = self.app.roster().unwrap_or_else(|error| {
+            self.damage.send_if_modified(|first| first.is_none() && first.replace(error).is_none());
+            Vec::new()
+        });
         if !applied.is_empty() {
             return applied;
         }
         let founders = self.membership.founding.founders.iter();
         founders.map(as_roster_node).collect()
+    }
+
+    /// Resolves when the roster could not be read: the node must stop.
+    pub async fn damaged(&self) -> StoreError {
+        let mut damage = self.damage.subscribe();
+        let damaged = damage.wait_for(Option::is_some).await.expect("the sender is a field of self");
+        damaged.clone().expect("it was waited for")
     }
 
     /// Returns once the roster may have changed.
@@ -157,154 +166,6 @@ impl Member {
         };
         gate::may_replicate(peer, claim, &known)
     }
-
-    /// Answers another node.
-    pub async fn answer(&self, from: PeerId, request: PeerRequest) -> PeerAnswer {
-        match request {
-            PeerRequest::Gather(candidate) => self.introduce(from, &candidate),
-            PeerRequest::Promise(record) | PeerRequest::Found(record) if record == self.membership.founding => {
-                PeerAnswer::Done
-            }
-            PeerRequest::Promise(_) | PeerRequest::Found(_) => {
-                let sentence = "the node is a member of another cluster";
-                PeerAnswer::Refused(Refusal::new(Code::MembershipRefused, sentence))
-            }
-            PeerRequest::Admit { peer, .. } if peer == from => match self.through_leader(request).await {
-                Ok(answer) => answer,
-                Err(refusal) => PeerAnswer::Refused(refusal),
-            },
-            PeerRequest::Status => self.own_status(),
-            PeerRequest::Digest { index } => self.digest(index).await,
-            to_the_leader => self.lead(to_the_leader).await,
-        }
-    }
-
-    fn introduce(&self, from: PeerId, candidate: &Candidate) -> PeerAnswer {
-        if candidate.peer != from {
-            return PeerAnswer::Refused(Refusal::new(Code::Forbidden, "a node introduces itself only"));
-        }
-        if let Err(refusal) = may_stay(&self.roster(), candidate.peer, candidate.store) {
-            return PeerAnswer::Refused(refusal);
-        }
-        self.net.learn_from(candidate);
-        PeerAnswer::Candidate(self.net.candidate())
-    }
-
-    /// Carries out what only the leader can, on this node; `NotLeader` where it is none.
-    pub(super) async fn lead(&self, request: PeerRequest) -> PeerAnswer {
-        match request {
-            // Nothing is awaited before the proposal: requests enter the log in the order they came in.
-            PeerRequest::Propose(command) => match Entry::decode(&command) {
-                Ok(_) => self.propose_here(command.into()).await,
-                // In the log it would stop every node that cannot read it.
-                Err(error) => PeerAnswer::Refused(Refusal::new(Code::VersionUnknown, error.to_string())),
-            },
-            PeerRequest::ReadBarrier => match self.raft.read_barrier().await {
-                Ok(index) => PeerAnswer::ReadBarrier { index: Cursor(index) },
-                Err(error) => unproposed(error),
-            },
-            PeerRequest::Presence { node_id, sessions } => self.take_report(Replica(node_id), sessions),
-            PeerRequest::Admit { peer, store, name, name_chosen } => self.admit(peer, store, name, name_chosen).await,
-            PeerRequest::TransferLeader { to } => match self.raft.transfer_leader(to).await {
-                Ok(()) => PeerAnswer::Done,
-                Err(error) => unchanged(error),
-            },
-            PeerRequest::Remove { node_id } => self.remove(node_id).await,
-            _ => PeerAnswer::Refused(Refusal::new(Code::Internal, "this is not the leader's matter")),
-        }
-    }
-
-    async fn propose_here(&self, command: Bytes) -> PeerAnswer {
-        match self.raft.propose(command).await {
-            Ok((index, reply)) => PeerAnswer::Proposed { index: Cursor(index), reply: reply.to_vec() },
-            Err(error) => unproposed(error),
-        }
-    }
-
-    /// Puts an entry of the cluster's own into the log, on the leader.
-    pub(crate) async fn propose_command(&self, command: ClusterCommand) -> Result<AppReply, PeerAnswer> {
-        match self.propose_here(Entry::Cluster(command).encode()).await {
-            PeerAnswer::Proposed { reply, .. } => decoded(&reply).map_err(PeerAnswer::Refused),
-            other => Err(other),
-        }
-    }
-
-    fn take_report(&self, at: Replica, sessions: Vec<SessionId>) -> PeerAnswer {
-        let state = self.state();
-        if state.leader != Some(self.node_id) {
-            return PeerAnswer::NotLeader { leader: state.leader };
-        }
-        // A report that does not fit is left out: the next one, a second later, says it all again.
-        let _ = self.reports.try_send(Report { at, sessions });
-        PeerAnswer::Done
-    }
-
-    /// The node's id comes from the entry; Raft's members follow the roster (the autopilot's matter).
-    async fn admit(&self, peer: PeerId, store: StoreId, name: String, name_chosen: bool) -> PeerAnswer {
-        if let Err(refusal) = may_stay(&self.roster(), peer, store) {
-            return PeerAnswer::Refused(refusal);
-        }
-        match self.propose_command(ClusterCommand::Admit { peer, store, name, name_chosen }).await {
-            Ok(AppReply::Admitted { node_id, founding }) => {
-                self.roster_changed.notify_waiters();
-                PeerAnswer::Admitted { node_id, founding }
-            }
-            Ok(AppReply::Refused(refusal)) => PeerAnswer::Refused(refusal),
-            Ok(_) => PeerAnswer::Unknown,
-            Err(answer) => answer,
-        }
-    }
-
-    async fn remove(&self, node_id: NodeId) -> PeerAnswer {
-        let state = self.state();
-        if state.leader != Some(self.node_id) {
-            return PeerAnswer::NotLeader { leader: state.leader };
-        }
-        if let Err(refusal) = self.may_remove(node_id, &state) {
-            return PeerAnswer::Refused(refusal);
-        }
-        if node_id == self.node_id {
-            // A leader does not remove itself: whoever leads next does. The asker tries again there.
-            let handed_over = self.raft.transfer_leader(None).await;
-            return handed_over.map_or_else(unchanged, |()| PeerAnswer::NotLeader { leader: None });
-        }
-        match self.propose_command(ClusterCommand::Remove { node_id }).await {
-            Ok(AppReply::Refused(refusal)) => PeerAnswer::Refused(refusal),
-            Ok(_) => {
-                self.roster_changed.notify_waiters();
-                PeerAnswer::Done
-            }
-            Err(answer) => answer,
-        }
-    }
-
-    /// What stays must be able to go on: a majority of the remaining voters has to be reached.
-    fn may_remove(&self, node_id: NodeId, state: &RaftState) -> Result<(), Refusal> {
-        let refused = |sentence: &str| Err(Refusal::new(Code::MembershipRefused, sentence));
-        let remaining: Vec<_> = state.voters.iter().filter(|voter| **voter != node_id).collect();
-        if remaining.is_empty() {
-            return refused("the last voting node cannot be removed");
-        }
-        if !state.voters.contains(&node_id) {
-            return Ok(());
-        }
-        let reached = |id: &NodeId| state.members.get(id).is_some_and(|member| self.net.reaches(member.peer));
-        let reached = remaining.iter().filter(|id| reached(id)).count();
-        if reached * 2 > remaining.len() {
-            Ok(())
-        } else {
-            refused("too few of the other nodes can be reached: removing this one would stop the cluster")
-        }
-    }
-
-    async fn digest(&self, index: Cursor) -> PeerAnswer {
-        let mut digests = self.app.digests();
-        let computed = digests.wait_for(|digests| digests.contains_key(&index));
-        // In vain where the check was so long ago that its digest is no longer kept.
-        let _ = tokio::time::timeout(DIGEST_WITHIN, computed).await;
-        PeerAnswer::Digest { digest: self.app.digest_at(index) }
-    }
-
     /// Has the leader carry out the request, wherever it is. What came to nothing is asked again until a
     /// leader takes it; what may have happened never is.
     pub(super) async fn through_leader(&self, request: PeerRequest) -> Result<PeerAnswer, Refusal> {
@@ -382,23 +243,6 @@ impl Member {
         let me = roster.iter().find(|node| node.node_id == self.node_id)?;
         me.removed.then(|| gate::removed(&me.name))
     }
-
-    /// What an unreadable state means: the node has to stop.
-    pub fn check_readable(&self) -> Result<(), StoreError> {
-        self.app.founding().map(|_| ())
-    }
-}
-
-/// A removed node stays removed, and a key goes with one data folder.
-fn may_stay(roster: &[RosterNode], peer: PeerId, store: StoreId) -> Result<(), Refusal> {
-    match roster.iter().rev().find(|node| node.peer == peer) {
-        Some(node) if node.removed => Err(gate::removed(&node.name)),
-        Some(node) if node.store != store => Err(Refusal::new(
-            Code::MembershipRefused,
-            format!("{} has joined with another data folder; remove this one and let the node join anew", node.name),
-        )),
-        _ => Ok(()),
-    }
 }
 
 fn as_roster_node(founder: &wire::peer::Founder) -> RosterNode {
@@ -409,43 +253,4 @@ fn as_roster_node(founder: &wire::peer::Founder) -> RosterNode {
         name: founder.name.clone(),
         removed: false,
     }
-}
-
-fn unproposed(error: ProposeError) -> PeerAnswer {
-    match error {
-        ProposeError::NotLeader { leader } => PeerAnswer::NotLeader { leader },
-        ProposeError::Unknown => PeerAnswer::Unknown,
-        ProposeError::NoQuorum => PeerAnswer::Refused(no_quorum()),
-        ProposeError::Stopped(_) => PeerAnswer::Refused(stopping()),
-    }
-}
-
-fn unchanged(error: RaftError) -> PeerAnswer {
-    match error {
-        RaftError::NotLeader { leader } => PeerAnswer::NotLeader { leader },
-        RaftError::InProgress => {
-            PeerAnswer::Refused(Refusal::retry_after(Code::MembershipRefused, error.to_string(), 1000))
-        }
-        RaftError::Refused(_) => PeerAnswer::Refused(Refusal::new(Code::MembershipRefused, error.to_string())),
-        RaftError::Store(_) | RaftError::Stopped(_) => PeerAnswer::Refused(stopping()),
-    }
-}
-
-/// The reply of the application, from its bytes.
-pub(super) fn decoded(reply: &[u8]) -> Result<AppReply, Refusal> {
-    let unreadable = |_| Refusal::new(Code::VersionUnknown, "the leader's reply is of another version");
-    AppReply::decode(reply).map_err(unreadable)
-}
-
-pub(super) fn no_quorum() -> Refusal {
-    let sentence = "too few nodes can be reached from here to store anything; nothing was stored";
-    Refusal::retry_after(Code::NoQuorum, sentence, 500)
-}
-
-pub(super) fn outcome_unknown() -> Refusal {
-    Refusal::new(Code::Timeout, "no answer came in time; it is not known whether it was carried out")
-}
-
-fn stopping() -> Refusal {
-    Refusal::new(Code::ShuttingDown, "the node is stopping")
 }

@@ -6,12 +6,14 @@
 
 pub mod accept;
 mod address_book;
+mod answers;
 mod cluster;
 mod dialer;
 pub mod gate;
 pub mod health;
 mod line;
 pub mod member;
+mod outcome;
 pub mod rendezvous;
 pub mod runtime_files;
 mod status;
