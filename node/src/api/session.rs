@@ -12,7 +12,7 @@ use super::connection::Connection;
 use super::{ApiContext, refusal};
 use crate::feed::{Feed, Listener};
 
-/// How long a log-in or a resumption waits for this node to learn what the others know.
+/// How long whoever begins or ends a session waits for this node to learn what the others know.
 pub(super) const CATCH_UP_MAX: Duration = Duration::from_millis(1_500);
 
 /// The session that a connection has proved.
@@ -107,12 +107,13 @@ pub(super) async fn leave(connection: &Connection) -> Result<Given, Refusal> {
 /// Ends the session for good; its token is worth nothing any more.
 pub(super) async fn log_out(connection: &Connection) -> Result<Given, Refusal> {
     let LoggedIn { session, .. } = current(connection)?;
-    match connection.propose(Command::CloseSession { session }).await?.1 {
+    let (at, reply) = connection.propose(Command::CloseSession { session }).await?;
+    match reply {
         // Ended already, by another device: what was wanted.
         Reply::Done | Reply::Rejected(_) => {}
         _ => return Err(refusal::unexpected_reply()),
     }
-    forget(connection).await;
+    forget(connection, at).await;
     Ok(Answer::Done.into())
 }
 
@@ -120,9 +121,10 @@ pub(super) async fn log_out(connection: &Connection) -> Result<Given, Refusal> {
 pub(super) async fn delete_account(connection: &Connection) -> Result<Given, Refusal> {
     let LoggedIn { session, .. } = current(connection)?;
     let command = Command::DeleteAccount { session, at: connection.context.clock.now() };
-    match connection.propose(command).await?.1 {
+    let (at, reply) = connection.propose(command).await?;
+    match reply {
         Reply::AccountDeleted { returned } => {
-            forget(connection).await;
+            forget(connection, at).await;
             Ok(Answer::AccountDeleted { returned }.into())
         }
         Reply::Rejected(rejection) => Err(refusal::of_rejection(&rejection)),
@@ -130,7 +132,10 @@ pub(super) async fn delete_account(connection: &Connection) -> Result<Given, Ref
     }
 }
 
-async fn forget(connection: &Connection) {
+/// The session ended at this place in the log. Waits until this node has it written: a reply comes
+/// before that, and until then the token would still open the session here.
+async fn forget(connection: &Connection, ended_at: Cursor) {
     connection.unsubscribe().await;
     connection.with_state(|state| state.session = None);
+    connection.caught_up(ended_at, CATCH_UP_MAX).await;
 }
