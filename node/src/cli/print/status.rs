@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use client::{ClusterStatus, NodeStatus};
 use serde::Serialize;
+use wire::Address;
 use wire::message::Role;
 
 use super::rows::Row;
@@ -17,6 +18,8 @@ struct Node<'a> {
     role: &'static str,
     voter: bool,
     reachable: bool,
+    /// Where the node was last known to listen.
+    addresses: &'a [Address],
     /// The rest is null where the node did not say.
     term: Option<u64>,
     last_index: Option<u64>,
@@ -77,6 +80,7 @@ fn row(node: &NodeStatus, head: u64) -> Node<'_> {
         role: role(node),
         voter: node.voter,
         reachable: node.reachable,
+        addresses: &node.addresses,
         term: progress.map(|progress| progress.term),
         last_index: progress.map(|progress| progress.last_index),
         applied: progress.map(|progress| progress.applied),
@@ -175,7 +179,7 @@ mod tests {
             role,
             voter: true,
             reachable: applied.is_some(),
-            addresses: Vec::new(),
+            addresses: vec!["192.0.2.7:12340".parse().unwrap()],
             progress: applied.map(|applied| NodeProgress {
                 term: 3,
                 last_index: applied + 1,
@@ -208,7 +212,7 @@ mod tests {
         assert_eq!(
             rows[0],
             json!({"v": 1, "type": "node", "name": "n1", "node_id": 1, "peer_id": peer_id, "role": "leader", "voter": true,
-                   "reachable": true, "term": 3, "last_index": 21, "applied": 20, "lag": 1})
+                   "reachable": true, "addresses": ["/ip4/192.0.2.7/tcp/12340"], "term": 3, "last_index": 21, "applied": 20, "lag": 1})
         );
         assert_eq!(
             rows[2],
