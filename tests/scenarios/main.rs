@@ -7,3 +7,4 @@ mod original_session;
 mod refusals;
 mod scripting;
 mod stored_data;
+mod strangers;
