@@ -25,16 +25,20 @@ pub struct Daemon {
     child: Child,
 }
 
-/// The `node` program, built once for the whole test run.
+/// The `node` program, brought up to date once for the whole test run.
 pub(crate) fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
-        // The whole workspace, as the test run itself: fewer crates at once would mean other features of
-        // the libraries, and building them all a second time.
-        let build = escargot::CargoBuild::new().arg("--workspace").bin("node");
-        // The same kind of build as this one: a benchmark measures an optimised daemon.
-        let build = if cfg!(debug_assertions) { build } else { build.release() };
-        build.run().expect("the node program builds").path().to_owned()
+        // The same selection as the test run itself: fewer crates at once would mean other features of the
+        // libraries, and building them all a second time. An optimised run wants an optimised daemon.
+        let selection: &[&str] = if cfg!(debug_assertions) { &["--tests"] } else { &["--release", "--benches"] };
+        let mut build = Command::new(env!("CARGO"));
+        build.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--workspace", "--bins"]);
+        let built = build.args(selection).status().expect("cargo runs");
+        assert!(built.success(), "the node program builds");
+        let this = std::env::current_exe().expect("a program knows where it is");
+        let folder = this.ancestors().nth(2).expect("cargo puts tests into target/*/deps");
+        folder.join(format!("node{}", std::env::consts::EXE_SUFFIX))
     })
 }
 

@@ -32,7 +32,7 @@ pub(crate) async fn measure() -> bool {
 }
 
 async fn one(cluster: &Cluster, clients: usize, baseline: f64) -> bool {
-    let people = people(cluster, clients).await;
+    let (people, connections) = people(cluster, clients).await;
     let started = Instant::now();
     let tasks: Vec<_> = people.into_iter().map(|(name, person)| tokio::spawn(send_for_a_while(name, person))).collect();
     let mut latencies = Vec::new();
@@ -45,6 +45,7 @@ async fn one(cluster: &Cluster, clients: usize, baseline: f64) -> bool {
     let rate = latencies.len() as f64 / started.elapsed().as_secs_f64();
     let latencies = Latencies::new(latencies);
     let whole = read_back(finished).await;
+    drop(connections);
     println!(
         "{clients:>7}  {rate:>14.0}  {:>10.2}  {:>6}  {:>6}  {}",
         rate / baseline,
@@ -55,22 +56,22 @@ async fn one(cluster: &Cluster, clients: usize, baseline: f64) -> bool {
     whole
 }
 
-/// Logs everyone in, spread over the nodes.
-async fn people(cluster: &Cluster, count: usize) -> Vec<(String, Person)> {
+/// Logs everyone in, spread over the nodes. The transports are to be kept as long as the people.
+async fn people(cluster: &Cluster, count: usize) -> (Vec<(String, Person)>, Vec<Arc<dyn Transport>>) {
     let secret = secret(cluster);
     let nodes = addresses(cluster);
     let mut people = Vec::new();
-    let mut transport: Option<Arc<dyn Transport>> = None;
+    let mut transports: Vec<Arc<dyn Transport>> = Vec::new();
     for number in 0..count {
         if number % CLIENTS_PER_CONNECTION == 0 {
-            transport = Some(new_transport().await);
+            transports.push(new_transport().await);
         }
-        let transport = transport.as_ref().expect("made for the first one");
+        let transport = transports.last().expect("made for the first one");
         let name = format!("c{count}.{number}");
         let node = nodes[(number / CLIENTS_PER_CONNECTION + number) % nodes.len()].clone();
         people.push((name.clone(), Person::create(&**transport, node, &secret, &name).await));
     }
-    people
+    (people, transports)
 }
 
 async fn new_transport() -> Arc<dyn Transport> {
