@@ -16,12 +16,22 @@ pub(crate) fn workspace() -> PathBuf {
 /// Prints the command, runs it in the workspace's folder, and fails where it fails.
 pub(crate) fn step(program: &str, arguments: &[&str]) -> Outcome {
     eprintln!("$ {program} {}", arguments.join(" "));
-    let status = Command::new(program)
+    let mut command = Command::new(program);
+    // What cargo told this program about itself must not reach the cargo that it starts: some build scripts
+    // look at these, and would run anew each time that a person types the command without xtask.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_about_xtask(&name.to_string_lossy())) {
+        command.env_remove(name);
+    }
+    let status = command
         .args(arguments)
         .current_dir(workspace())
         .status()
         .map_err(|error| format!("cannot run {program}: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("`{program} {}` failed ({status})", arguments.join(" "))) }
+}
+
+fn is_about_xtask(variable: &str) -> bool {
+    variable.starts_with("CARGO_PKG_") || variable.starts_with("CARGO_MANIFEST_")
 }
 
 /// Whether the program is there and answers to these arguments.

@@ -25,7 +25,7 @@ const KEPT_MAX: usize = 8;
 
 /// How many checks may wait. Beyond it a check gets no digest from this node, and may be asked for again:
 /// each holds a read transaction, and so pages that cannot be used again.
-const WAITING_MAX: usize = 2;
+const WAITING_MAX: usize = KEPT_MAX;
 
 type Work = (Cursor, Box<dyn Read + Send>);
 
