@@ -14,13 +14,11 @@ use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, S
 use tokio::sync::{Mutex, watch};
 
 use super::application::{Application, Committed, SnapshotRead, SnapshotWrite};
+use super::applier::{APPLY_MAX, Applier, Piece};
 use super::entry::Applied;
 use super::failure::Failure;
 use super::types::{LogId, Reply, SnapshotMeta, StoredMembership, TypeConfig};
 use crate::store::StoreError;
-
-/// Entries given to the application at once: one transaction.
-const APPLY_MAX: usize = 1024;
 
 /// What is read of a snapshot at once.
 pub(super) const CHUNK_SIZE_BYTES: usize = 256 * 1024;
@@ -38,6 +36,8 @@ pub(super) enum Rows {
 /// The application, for openraft.
 pub(super) struct Machine {
     app: App,
+    applier: Applier,
+    /// What has been handed to the applier, or installed.
     applied: Applied,
     /// The index that the application has applied, for those who wait for it.
     progress: watch::Sender<u64>,
@@ -56,7 +56,7 @@ impl App {
         Self { app, turn: Arc::default(), failure }
     }
 
-    async fn call<T: Send + 'static>(
+    pub(super) async fn call<T: Send + 'static>(
         &self,
         work: impl FnOnce(&dyn Application) -> Result<T, StoreError> + Send + 'static,
     ) -> io::Result<T> {
@@ -113,7 +113,12 @@ impl Machine {
         let applied = app.call(|app| app.applied()).await?;
         let applied = app.decode(applied)?;
         let (progress, seen) = watch::channel(applied.log_id.map_or(0, |id| id.index));
-        Ok((Self { app, applied, progress }, seen))
+        let applier = Applier::start(app.clone(), progress.clone());
+        Ok((Self { app, applier, applied, progress }, seen))
+    }
+
+    fn builder(&self) -> Builder {
+        Builder { app: self.app.clone(), applier: self.applier.clone() }
     }
 
     async fn apply_batch(&mut self, batch: Vec<EntryResponder<TypeConfig>>) -> io::Result<()> {
@@ -133,19 +138,8 @@ impl Machine {
             };
             entries.push(Committed { index: log_id.index, command, respond });
         }
-        let record = applied.encode();
-        self.app.call(move |app| app.apply(entries, &record)).await?;
-        // Whoever waits for one of Raft's own entries waits in vain unless it is told.
-        for responder in own {
-            responder.send(Reply::default());
-        }
-        self.advance(applied);
-        Ok(())
-    }
-
-    fn advance(&mut self, applied: Applied) {
-        self.progress.send_replace(applied.log_id.map_or(0, |id| id.index));
-        self.applied = applied;
+        self.applied = applied.clone();
+        self.applier.apply(Piece { entries, own, applied }).await
     }
 }
 
@@ -196,11 +190,11 @@ impl RaftStateMachine<TypeConfig> for Machine {
     }
 
     async fn try_create_snapshot_builder(&mut self, _force: bool) -> Option<Builder> {
-        Some(Builder(self.app.clone()))
+        Some(self.builder())
     }
 
     async fn get_snapshot_builder(&mut self) -> Builder {
-        Builder(self.app.clone())
+        self.builder()
     }
 
     /// Durable when it returns: the log up to here may go next.
@@ -222,8 +216,13 @@ impl RaftStateMachine<TypeConfig> for Machine {
             }
         };
         let record = applied.encode();
+        // What is still to be applied belongs to the state that the snapshot replaces.
+        self.applier.drain().await?;
         self.app.call(move |_| received.install(&record)).await?;
-        self.advance(applied);
+        let index = applied.log_id.map_or(0, |id| id.index);
+        tracing::info!(index, "caught up by a snapshot");
+        self.progress.send_replace(index);
+        self.applied = applied;
         Ok(())
     }
 
@@ -233,6 +232,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
         if self.applied.log_id.is_none() {
             return Ok(None);
         }
+        self.applier.drain().await?;
         let (applied, rows) = self.app.call(|app| app.snapshot()).await?;
         let meta = self.app.decode(applied)?.into();
         Ok(Some(Snapshot { meta, snapshot: Rows::Read(rows) }))
@@ -240,14 +240,18 @@ impl RaftStateMachine<TypeConfig> for Machine {
 }
 
 /// Makes the state durable, up to where the log may then be purged.
-pub(super) struct Builder(App);
+pub(super) struct Builder {
+    app: App,
+    applier: Applier,
+}
 
 impl RaftSnapshotBuilder<TypeConfig> for Builder {
     type SnapshotData = Rows;
 
     async fn build_snapshot(&mut self) -> io::Result<Snapshot<super::types::LeaderId, u64, super::Peer, Rows>> {
-        let applied = self.0.call(|app| app.sync()).await?;
-        let meta = self.0.decode(applied)?.into();
+        self.applier.drain().await?;
+        let applied = self.app.call(|app| app.sync()).await?;
+        let meta = self.app.decode(applied)?.into();
         Ok(Snapshot { meta, snapshot: Rows::Kept })
     }
 }

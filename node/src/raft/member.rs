@@ -79,7 +79,7 @@ impl Raft {
         let core = core.map_err(|fatal| failed(&failure, &fatal))?;
         let hearing = Hearing::new(Duration::from_millis(timing.patience_ms()));
         let server = Server::new(core.clone(), app, hearing.clone(), seed);
-        let view = View { core: core.clone(), timing, hearing, failure };
+        let view = View { core: core.clone(), timing, hearing, applied: applied.clone(), failure };
         let (sender, state) = watch::channel(view.now());
         let following = tokio::spawn(state::follow(view.clone(), sender)).abort_handle();
         Ok(Self { inner: Arc::new(Inner { id, core, log, server, view, applied, state, following }) })

@@ -23,6 +23,7 @@ use crate::store::StoreError;
 
 mod append;
 pub mod application;
+mod applier;
 mod config;
 mod control;
 mod entry;

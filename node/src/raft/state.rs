@@ -48,6 +48,8 @@ pub(super) struct View {
     pub(super) core: Core,
     pub(super) timing: Timing,
     pub(super) hearing: Hearing,
+    /// What the application has applied; openraft only knows what it handed over.
+    pub(super) applied: watch::Receiver<u64>,
     pub(super) failure: Failure,
 }
 
@@ -99,7 +101,7 @@ impl View {
             leader,
             last_index: metrics.last_log_index.unwrap_or(0),
             committed: metrics.local_committed.map_or(0, |id| id.index),
-            applied: metrics.last_applied.map_or(0, |id| id.index),
+            applied: *self.applied.borrow(),
             voters,
             joint: membership.get_joint_config().len() > 1,
             members: membership.nodes().map(|(id, peer)| (*id, *peer)).collect(),
@@ -109,7 +111,11 @@ impl View {
                 _ => leader.is_some(),
             },
             progress: progress(metrics),
-            running: metrics.running_state.clone().map_err(|fatal| self.reason(&fatal)),
+            // A store that failed stops the node even before openraft meets it.
+            running: match self.failure.first() {
+                Some(failure) => Err(failure.to_string()),
+                None => metrics.running_state.clone().map_err(|fatal| self.reason(&fatal)),
+            },
         }
     }
 }
