@@ -15,6 +15,9 @@ use crate::{MESSAGE_SIZE_BYTES, baseline, cluster};
 /// How long each number of clients is measured.
 const SPAN: Duration = Duration::from_secs(8);
 
+/// How many clients fill a cluster.
+const FILLERS: usize = 256;
+
 /// How many clients share one connection, as the processes of one machine would.
 const CLIENTS_PER_CONNECTION: usize = 32;
 
@@ -54,6 +57,23 @@ async fn one(cluster: &Cluster, clients: usize, baseline: f64) -> bool {
         if whole { "every one, once, in order" } else { "BROKEN" },
     );
     whole
+}
+
+/// Has many clients store this many messages, or a few more.
+pub(crate) async fn fill(cluster: &Cluster, messages: usize) {
+    let (people, connections) = people(cluster, FILLERS).await;
+    let each = messages.div_ceil(FILLERS);
+    let tasks = people.into_iter().map(|(name, mut person)| {
+        tokio::spawn(async move {
+            for number in 0..each {
+                person.send(&name, &text(&name, number)).await;
+            }
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        task.await.expect("a client panicked; see above");
+    }
+    drop(connections);
 }
 
 /// Logs everyone in, spread over the nodes. The transports are to be kept as long as the people.
