@@ -5,7 +5,7 @@ mod accounts;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chat::{AccountId, ConversationId, Cursor, Delivery, MessageId, SessionId, Text, TextError};
+use chat::{AccountId, ConversationId, Cursor, Delivery, MessageId, SessionId, Text};
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -150,7 +150,7 @@ impl Client {
     /// or a later one. `id`: the caller's own, so that calling again after a crash sends nothing twice.
     pub async fn send(&self, to: To, text: String, id: Option<MessageId>) -> Result<MessageId, ClientError> {
         let Signed { account, .. } = self.shared.signed()?;
-        Text::parse(text.as_str()).map_err(text_refused)?;
+        Text::parse(text.as_str()).map_err(Refusal::from)?;
         if let To::Name(name) = &to {
             check_length(name)?;
         }
@@ -330,14 +330,6 @@ fn check_length(name: &str) -> Result<(), ClientError> {
     }
     let long = format!("A name has at most {} characters.", chat::NAME_LENGTH_MAX);
     Err(ClientError::new(Code::NameInvalid, long))
-}
-
-fn text_refused(error: TextError) -> ClientError {
-    let code = match error {
-        TextError::Empty => Code::TextEmpty,
-        TextError::TooLong(_) => Code::TextTooLong,
-    };
-    ClientError::new(code, error.to_string())
 }
 
 fn returned(info: &MessageInfo) -> ClientError {

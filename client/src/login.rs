@@ -5,7 +5,7 @@
 use argon2::PasswordHash;
 use argon2::password_hash::rand_core::{OsRng, RngCore};
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, SaltString};
-use chat::{CreationId, Name, NameError, Seq, SessionId};
+use chat::{CreationId, Name, Seq, SessionId};
 use opaque_ke::{
     ClientLogin, ClientLoginFinishParameters, ClientRegistration, ClientRegistrationFinishParameters,
     CredentialResponse, RegistrationResponse,
@@ -125,10 +125,7 @@ pub(crate) async fn is_right(password: &str, kept: &KeptSession) -> bool {
 
 /// A name and a password that an account could have.
 pub(crate) fn check(name: &str, password: &str) -> Result<Name, ClientError> {
-    let name = Name::parse(name).map_err(|error| {
-        let code = if error == NameError::Reserved { Code::NameReserved } else { Code::NameInvalid };
-        ClientError::new(code, error.to_string())
-    })?;
+    let name = Name::parse(name).map_err(Refusal::from)?;
     if password.is_empty() {
         return Err(ClientError::new(Code::LoginFailed, "A password needs at least one character."));
     }

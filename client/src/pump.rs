@@ -163,7 +163,7 @@ impl Sending<'_> {
                 self.link.forget_session();
                 Err(Trouble::Refused(session_over()))
             }
-            Reply::Rejected(rejection) => self.failed(message, refusal_of(&rejection)).await,
+            Reply::Rejected(rejection) => self.failed(message, rejection.into()).await,
             Reply::SequenceGap { expected } => {
                 let (account, session) = (self.kept.account, self.kept.session);
                 in_profile(self.shared, move |profile| profile.expect_number(account, session, expected)).await?;
@@ -264,16 +264,4 @@ async fn in_profile<T: Send + 'static>(
 /// Whether the node will never take this message, whenever it is asked: as opposed to one that cannot now.
 fn for_good(code: Code) -> bool {
     !may_pass(code) && !matches!(code, Code::SequenceGap | Code::TooManyAttempts | Code::Internal | Code::Damaged)
-}
-
-fn refusal_of(rejection: &Rejection) -> Refusal {
-    let code = match rejection {
-        Rejection::NameTaken(_) => Code::NameTaken,
-        Rejection::NoSuchAccount => Code::NoSuchAccount,
-        Rejection::NoSuchConversation => Code::NoSuchConversation,
-        Rejection::AccountDeleted => Code::AccountDeleted,
-        Rejection::SessionEnded => Code::SessionInvalid,
-        Rejection::IdConflict(_) => Code::IdConflict,
-    };
-    Refusal::new(code, rejection.to_string())
 }

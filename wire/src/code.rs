@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use chat::{NameError, Rejection, TextError};
 use serde::{Deserialize, Serialize};
 
 macro_rules! codes {
@@ -99,5 +100,38 @@ impl Refusal {
     /// A refusal that says when to ask again.
     pub fn retry_after(code: Code, message: impl Into<String>, retry_after_ms: u64) -> Self {
         Self { code, message: message.into(), retry_after_ms: Some(retry_after_ms) }
+    }
+}
+
+// The chat's own reasons, each with one code, whichever side meets it first.
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        let code = match rejection {
+            Rejection::NameTaken(_) => Code::NameTaken,
+            Rejection::NoSuchAccount => Code::NoSuchAccount,
+            Rejection::NoSuchConversation => Code::NoSuchConversation,
+            Rejection::AccountDeleted => Code::AccountDeleted,
+            Rejection::SessionEnded => Code::SessionInvalid,
+            Rejection::IdConflict(_) => Code::IdConflict,
+        };
+        Self::new(code, rejection.to_string())
+    }
+}
+
+impl From<NameError> for Refusal {
+    fn from(error: NameError) -> Self {
+        let code = if error == NameError::Reserved { Code::NameReserved } else { Code::NameInvalid };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<TextError> for Refusal {
+    fn from(error: TextError) -> Self {
+        let code = match error {
+            TextError::Empty => Code::TextEmpty,
+            TextError::TooLong(_) => Code::TextTooLong,
+        };
+        Self::new(code, error.to_string())
     }
 }

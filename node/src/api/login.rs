@@ -31,10 +31,10 @@ pub(super) struct PendingLogin {
 
 /// First half of creating an account.
 pub(super) async fn register_start(connection: &Connection, name: &str, registration: &[u8]) -> Result<Given, Refusal> {
-    let name = Name::parse(name).map_err(refusal::of_name)?;
+    let name = Name::parse(name)?;
     let context = &connection.context;
     if context.read(context.app.account_by_name(name.as_str()))?.is_some() {
-        return Err(refusal::of_rejection(&Rejection::NameTaken(name.as_str().to_owned())));
+        return Err(Rejection::NameTaken(name.as_str().to_owned()).into());
     }
     // Before anything is counted: a cluster that is being founded is asked again and again.
     let setup = context.setup()?;
@@ -53,7 +53,7 @@ pub(super) async fn register_finish(
     upload: &[u8],
     token: &Token,
 ) -> Result<Given, Refusal> {
-    let name = Name::parse(name).map_err(refusal::of_name)?;
+    let name = Name::parse(name)?;
     let upload = RegistrationUpload::<Suite>::deserialize(upload).map_err(|_| malformed())?;
     let subjects = subjects(connection, name.key().clone());
     let command = Command::CreateAccount {
@@ -71,7 +71,7 @@ pub(super) async fn register_finish(
             connection.caught_up(at, CATCH_UP_MAX).await;
             established(connection, session, account).await
         }
-        Reply::Rejected(rejection) => Err(refusal::of_rejection(&rejection)),
+        Reply::Rejected(rejection) => Err(rejection.into()),
         _ => Err(refusal::unexpected_reply()),
     }
 }
@@ -118,7 +118,7 @@ pub(super) async fn finish(connection: &Connection, finalization: &[u8], token: 
             established(connection, session, account).await
         }
         Reply::Rejected(Rejection::AccountDeleted | Rejection::NoSuchAccount) => Err(login_failed()),
-        Reply::Rejected(rejection) => Err(refusal::of_rejection(&rejection)),
+        Reply::Rejected(rejection) => Err(rejection.into()),
         _ => Err(refusal::unexpected_reply()),
     }
 }

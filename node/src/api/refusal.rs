@@ -1,38 +1,9 @@
-//! From the reasons of the layers below to the stable codes that clients see. One place, so that a
-//! reason has one code.
+//! From the node's own reasons to the stable codes that clients see. The chat's have theirs in
+//! `wire::code`, which the client shares.
 
-use chat::{NameError, Rejection, TextError};
 use wire::{Code, Refusal};
 
 use crate::store::StoreError;
-
-/// How the chat's own refusals are told.
-pub(super) fn of_rejection(rejection: &Rejection) -> Refusal {
-    let code = match rejection {
-        Rejection::NameTaken(_) => Code::NameTaken,
-        Rejection::NoSuchAccount => Code::NoSuchAccount,
-        Rejection::NoSuchConversation => Code::NoSuchConversation,
-        Rejection::AccountDeleted => Code::AccountDeleted,
-        Rejection::SessionEnded => Code::SessionInvalid,
-        Rejection::IdConflict(_) => Code::IdConflict,
-    };
-    Refusal::new(code, rejection.to_string())
-}
-
-/// What is wrong with a name.
-pub(super) fn of_name(error: NameError) -> Refusal {
-    let code = if error == NameError::Reserved { Code::NameReserved } else { Code::NameInvalid };
-    Refusal::new(code, error.to_string())
-}
-
-/// What is wrong with a text.
-pub(super) fn of_text(error: TextError) -> Refusal {
-    let code = match error {
-        TextError::Empty => Code::TextEmpty,
-        TextError::TooLong(_) => Code::TextTooLong,
-    };
-    Refusal::new(code, error.to_string())
-}
 
 /// The node's disk failed. The client may find another node; this one is about to stop.
 pub(super) fn of_store(error: &StoreError) -> Refusal {

@@ -25,7 +25,7 @@ pub(super) async fn send(
     text: String,
 ) -> Result<Given, Refusal> {
     let LoggedIn { session, .. } = session::current(connection)?;
-    let text = Text::parse(text).map_err(refusal::of_text)?;
+    let text = Text::parse(text)?;
     let to = recipient(to)?;
     let command = Command::Send { session, seq, id, to, text, at: connection.context.clock.now() };
     let (_, reply) = connection.propose(command).await?;
@@ -35,7 +35,7 @@ pub(super) async fn send(
 /// A name that could not be anybody's must not take room in the log.
 fn recipient(to: To) -> Result<Recipient, Refusal> {
     match to {
-        To::Name(name) => Ok(Recipient::Name(Name::parse(&name).map_err(refusal::of_name)?.key().clone())),
+        To::Name(name) => Ok(Recipient::Name(Name::parse(&name)?.key().clone())),
         To::Account(account) => Ok(Recipient::Account(account)),
     }
 }
@@ -66,7 +66,7 @@ pub(super) async fn read(
 fn done((_, reply): (Cursor, Reply)) -> Result<Given, Refusal> {
     match reply {
         Reply::Done => Ok(Answer::Done.into()),
-        Reply::Rejected(rejection) => Err(refusal::of_rejection(&rejection)),
+        Reply::Rejected(rejection) => Err(rejection.into()),
         _ => Err(refusal::unexpected_reply()),
     }
 }

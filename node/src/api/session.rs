@@ -127,7 +127,7 @@ pub(super) async fn delete_account(connection: &Connection) -> Result<Given, Ref
             forget(connection, at).await;
             Ok(Answer::AccountDeleted { returned }.into())
         }
-        Reply::Rejected(rejection) => Err(refusal::of_rejection(&rejection)),
+        Reply::Rejected(rejection) => Err(rejection.into()),
         _ => Err(refusal::unexpected_reply()),
     }
 }
