@@ -3,7 +3,7 @@
 //! Each command is one arm, and each arm calls the module of its subject. Nothing is decided here.
 
 use crate::sending::Draft;
-use crate::session::Opening;
+use crate::session::{Opening, Turn};
 use crate::{Command, Cursor, Outcome, Rejection, View, account, deletion, marks, sending, session};
 
 /// What follows from the command at this place of the log. Cannot fail: a refusal is a reply.
@@ -23,9 +23,9 @@ fn consequences(view: &impl View, position: Cursor, command: &Command) -> Result
         }
         Command::CloseSession { session } => session::close(view, *session),
         Command::DeleteAccount { session, at } => deletion::delete(view, position, *session, *at),
-        Command::Send { session, seq, id, to, text, at } => {
+        Command::Send { session, seq, follows, id, to, text, at } => {
             let draft = Draft { id: *id, to, text, at: *at };
-            sending::send(view, position, *session, *seq, &draft)
+            sending::send(view, position, *session, Turn { seq: *seq, follows: *follows }, &draft)
         }
         Command::MarkDelivered { session, marks } => marks::mark_delivered(view, position, *session, marks),
         Command::MarkRead { session, conversation, up_to } => {

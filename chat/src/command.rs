@@ -30,8 +30,18 @@ pub enum Command {
     CloseSession { session: SessionId },
     /// Deletes the session's account.
     DeleteAccount { session: SessionId, at: Timestamp },
-    /// Stores a message. The only numbered command: applied once, in the order of its numbers.
-    Send { session: SessionId, seq: Seq, id: MessageId, to: Recipient, text: Text, at: Timestamp },
+    /// Stores a message. The only numbered command: applied once, in the order of its numbers, and right after the
+    /// message that it `follows` (None: the session's first). The number alone would not keep the order: a device that
+    /// numbers anew what it has not heard about may have copies with the old numbers still under way.
+    Send {
+        session: SessionId,
+        seq: Seq,
+        follows: Option<MessageId>,
+        id: MessageId,
+        to: Recipient,
+        text: Text,
+        at: Timestamp,
+    },
     /// The device of the session has received everything up to these places.
     MarkDelivered { session: SessionId, marks: Vec<(ConversationId, Cursor)> },
     /// The account has read everything up to this place.

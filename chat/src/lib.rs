@@ -35,7 +35,7 @@ pub use marks::delivery;
 pub use memory::Memory;
 pub use name::{NAME_LENGTH_MAX, Name, NameError, NameKey};
 pub use outcome::{Change, Notice, Outcome, Rejection, Reply};
-pub use record::{Account, Conversation, Delivery, FeedRow, Mark, Member, Message, Session};
+pub use record::{Account, Conversation, Delivery, FeedRow, Mark, Member, Message, Numbering, Session};
 pub use session::{REMEMBERED_REPLIES, SESSIONS_PER_ACCOUNT_MAX};
 pub use text::{TEXT_SIZE_MAX_BYTES, Text, TextError};
 pub use view::View;

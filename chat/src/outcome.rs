@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Account, AccountId, Conversation, ConversationId, Cursor, DeviceId, FeedRow, Member, Message, MessageId, NameKey,
-    Seq, Session, SessionId, Timestamp,
+    Numbering, Seq, Session, SessionId, Timestamp,
 };
 
 /// All that follows from one entry.
@@ -44,10 +44,10 @@ pub enum Reply {
         account: AccountId,
         session: SessionId,
     },
-    /// Numbering goes on after `high_water`.
+    /// Numbering goes on after `numbering`.
     SessionOpened {
         session: SessionId,
-        high_water: Seq,
+        numbering: Numbering,
     },
     /// `returned` messages never reached the deleted account; their senders have been told.
     AccountDeleted {
@@ -66,9 +66,9 @@ pub enum Reply {
     Forgotten,
     /// Refused, with no effect but that a numbered command's number is used up.
     Rejected(Rejection),
-    /// Out of turn, with no effect: the session goes on with this number.
+    /// Out of turn, with no effect: the session goes on after this.
     SequenceGap {
-        expected: Seq,
+        numbering: Numbering,
     },
 }
 

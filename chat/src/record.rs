@@ -41,10 +41,19 @@ pub struct Session {
     /// BLAKE3 of the token that the device holds.
     pub token_hash: [u8; 32],
     pub opened_at: Timestamp,
-    /// The last number applied. Never expires: it is what makes a resend harmless.
-    pub high_water: Seq,
+    /// Never expires: it is what makes a resend harmless.
+    pub numbering: Numbering,
     /// Where the session listens, if it does.
     pub connected: Option<Replica>,
+}
+
+/// How far a session has come with its numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Numbering {
+    /// The last number applied; zero before the first.
+    pub high_water: Seq,
+    /// The message that had it, stored or rejected.
+    pub last: Option<MessageId>,
 }
 
 /// Two accounts and what they said; one account, if it writes to itself.

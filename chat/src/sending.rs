@@ -1,6 +1,6 @@
 //! Sending: a message gets its place, once, however often and through whichever session it is sent.
 
-use crate::session::{self, Turn};
+use crate::session::{self, Order, Turn};
 use crate::{
     Account, AccountId, Change, Conversation, Cursor, FeedRow, Member, Message, MessageId, Outcome, Recipient,
     Rejection, Reply, Seq, SessionId, Text, Timestamp, View, account, conversation,
@@ -20,16 +20,16 @@ pub(crate) fn send(
     view: &impl View,
     position: Cursor,
     session: SessionId,
-    seq: Seq,
+    turn: Turn,
     draft: &Draft<'_>,
 ) -> Result<Outcome, Rejection> {
     let session = session::living(view, session)?;
-    match session::turn(&session, seq) {
-        Turn::Out { expected } => Ok(Outcome::reply(Reply::SequenceGap { expected })),
-        Turn::Before => Ok(Outcome::reply(answered(view, session.id, session.account, seq, draft))),
-        Turn::Now => {
+    match turn.order(session.numbering) {
+        Order::Out => Ok(Outcome::reply(Reply::SequenceGap { numbering: session.numbering })),
+        Order::Before => Ok(Outcome::reply(answered(view, session.id, session.account, turn.seq, draft))),
+        Order::Now => {
             let mut outcome = place(view, position, session.account, draft).unwrap_or_else(Outcome::rejected);
-            outcome.changes.extend(session::remember(session, seq, outcome.reply.clone()));
+            outcome.changes.extend(session::remember(session, turn.seq, draft.id, outcome.reply.clone()));
             Ok(outcome)
         }
     }

@@ -1,8 +1,8 @@
 //! Sessions: opening and closing, the numbering that makes a resend harmless, and who listens.
 
 use crate::{
-    Account, AccountId, Change, Cursor, DeviceId, Notice, Outcome, Rejection, Replica, Reply, Seq, Session, SessionId,
-    Timestamp, View, account,
+    Account, AccountId, Change, Cursor, DeviceId, MessageId, Notice, Numbering, Outcome, Rejection, Replica, Reply,
+    Seq, Session, SessionId, Timestamp, View, account,
 };
 
 /// How many answers a session remembers. A client keeps fewer commands than this under way, so an
@@ -34,7 +34,7 @@ fn owner(view: &impl View, session: &Session) -> Result<Account, Rejection> {
 pub(crate) fn open(view: &impl View, account: AccountId, opening: &Opening) -> Result<Outcome, Rejection> {
     let account = account::living(view, account)?;
     let (session, changes) = on_device(view, account, opening);
-    let reply = Reply::SessionOpened { session: session.id, high_water: session.high_water };
+    let reply = Reply::SessionOpened { session: session.id, numbering: session.numbering };
     Ok(Outcome { reply, changes, notices: Vec::new() })
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn on_device(view: &impl View, account: Account, opening: &Opening) -
         device: opening.device,
         token_hash: opening.token_hash,
         opened_at: opening.at,
-        high_water: Seq(0),
+        numbering: Numbering::default(),
         connected: None,
     };
     let mut changes = room_for_one_more(view, account);
@@ -130,30 +130,41 @@ fn count_down(mut account: Account, outcome: &mut Outcome) {
     outcome.changes.push(Change::PutAccount(account));
 }
 
-/// Where a number stands in the session's numbering.
-pub(crate) enum Turn {
-    /// Its turn is now.
-    Now,
-    /// It was executed before.
-    Before,
-    /// Something is missing before it, or it is no number (they begin at 1).
-    Out { expected: Seq },
+/// The place in its session that a command claims.
+#[derive(Clone, Copy)]
+pub(crate) struct Turn {
+    pub(crate) seq: Seq,
+    /// The message before it.
+    pub(crate) follows: Option<MessageId>,
 }
 
-pub(crate) fn turn(session: &Session, seq: Seq) -> Turn {
-    let expected = session.high_water.next();
-    if seq == Seq(0) || seq > expected {
-        Turn::Out { expected }
-    } else if seq <= session.high_water {
-        Turn::Before
-    } else {
-        Turn::Now
+/// How a claimed place stands to what was applied.
+pub(crate) enum Order {
+    /// Its turn is now.
+    Now,
+    /// Its number was used before.
+    Before,
+    /// Something is missing before it, or something else is there, or it has no number (they begin at 1).
+    Out,
+}
+
+impl Turn {
+    pub(crate) fn order(self, numbering: Numbering) -> Order {
+        let expected = numbering.high_water.next();
+        if self.seq == expected && self.follows == numbering.last {
+            Order::Now
+        } else if self.seq == Seq(0) || self.seq >= expected {
+            Order::Out
+        } else {
+            Order::Before
+        }
     }
 }
 
 /// Uses the number up and remembers what it was answered.
-pub(crate) fn remember(session: Session, seq: Seq, reply: Reply) -> [Change; 2] {
+pub(crate) fn remember(session: Session, seq: Seq, id: MessageId, reply: Reply) -> [Change; 2] {
     let forget = seq.0.checked_sub(REMEMBERED_REPLIES).filter(|old| *old > 0).map(Seq);
     let remember = Change::Remember { session: session.id, seq, reply, forget };
-    [Change::PutSession(Session { high_water: seq, ..session }), remember]
+    let numbering = Numbering { high_water: seq, last: Some(id) };
+    [Change::PutSession(Session { numbering, ..session }), remember]
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use chat::{Cursor, Seq, SessionId};
+use chat::{Cursor, Numbering, SessionId};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::Instant;
 use wire::codec::{FrameError, FrameReader, FrameWriter};
@@ -47,7 +47,7 @@ pub(crate) struct Link {
 }
 
 /// The session that a connection speaks for, and its high-water mark when that began.
-type Speaking = Arc<Mutex<Option<(SessionId, Seq)>>>;
+type Speaking = Arc<Mutex<Option<(SessionId, Numbering)>>>;
 
 /// How far any node was heard to have applied: later answers must not be older.
 #[derive(Clone, Debug, Default)]
@@ -146,17 +146,17 @@ impl Link {
         }
     }
 
-    /// Makes the connection speak for the session, unless it does already. Answers the session's high-water mark as of then.
-    pub(crate) async fn resume(&self, kept: &KeptSession) -> Result<Seq, Trouble> {
+    /// Makes the connection speak for the session, unless it does already. Answers the session's numbering as of then.
+    pub(crate) async fn resume(&self, kept: &KeptSession) -> Result<Numbering, Trouble> {
         let mut session = self.session.lock().await;
-        if let Some((_, high_water)) = session.filter(|(id, _)| *id == kept.session) {
-            return Ok(high_water);
+        if let Some((_, numbering)) = session.filter(|(id, _)| *id == kept.session) {
+            return Ok(numbering);
         }
         self.resume_now(kept, &mut session).await
     }
 
-    /// Asks for the session's high-water mark as it is now.
-    pub(crate) async fn high_water(&self, kept: &KeptSession) -> Result<Seq, Trouble> {
+    /// Asks for the session's numbering as it is now.
+    pub(crate) async fn numbering(&self, kept: &KeptSession) -> Result<Numbering, Trouble> {
         let mut session = self.session.lock().await;
         self.resume_now(kept, &mut session).await
     }
@@ -167,16 +167,20 @@ impl Link {
     }
 
     /// The connection has just logged in to this session.
-    pub(crate) async fn logged_in(&self, session: SessionId, high_water: Seq) {
-        *self.session.lock().await = Some((session, high_water));
+    pub(crate) async fn logged_in(&self, session: SessionId, numbering: Numbering) {
+        *self.session.lock().await = Some((session, numbering));
     }
 
-    async fn resume_now(&self, kept: &KeptSession, session: &mut Option<(SessionId, Seq)>) -> Result<Seq, Trouble> {
+    async fn resume_now(
+        &self,
+        kept: &KeptSession,
+        session: &mut Option<(SessionId, Numbering)>,
+    ) -> Result<Numbering, Trouble> {
         let request = Request::Resume { session: kept.session, token: kept.token.clone() };
         match self.ask(request).await?.0 {
-            Answer::Session { session: id, high_water, .. } => {
-                *session = Some((id, high_water));
-                Ok(high_water)
+            Answer::Session { session: id, numbering, .. } => {
+                *session = Some((id, numbering));
+                Ok(numbering)
             }
             other => Err(Trouble::Refused(unexpected(&other))),
         }

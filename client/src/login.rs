@@ -5,7 +5,7 @@
 use argon2::PasswordHash;
 use argon2::password_hash::rand_core::{OsRng, RngCore};
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, SaltString};
-use chat::{CreationId, Name, Seq, SessionId};
+use chat::{CreationId, Name, Numbering, SessionId};
 use opaque_ke::{
     ClientLogin, ClientLoginFinishParameters, ClientRegistration, ClientRegistrationFinishParameters,
     CredentialResponse, RegistrationResponse,
@@ -37,7 +37,7 @@ pub(crate) struct Registering {
 pub(crate) struct Opened {
     pub(crate) session: SessionId,
     pub(crate) account: AccountInfo,
-    pub(crate) high_water: Seq,
+    pub(crate) numbering: Numbering,
 }
 
 impl Registering {
@@ -85,7 +85,7 @@ pub(crate) async fn log_in(
     let finished = blocking(move || finish_login(started.state, &typed, &answer)).await.map_err(refused)?;
     let request = Request::LoginFinish { finalization: finished.message, token: token.clone() };
     let opened = opened(link.ask(request).await?.0).map_err(Trouble::Refused)?;
-    link.logged_in(opened.session, opened.high_water).await;
+    link.logged_in(opened.session, opened.numbering).await;
     let kept = kept(&opened, token, finished.verifier, finished.export_key);
     Ok((opened, kept))
 }
@@ -107,7 +107,7 @@ pub(crate) fn kept(opened: &Opened, token: &Token, verifier: String, export_key:
 /// The session in an answer.
 pub(crate) fn opened(answer: Answer) -> Result<Opened, Refusal> {
     match answer {
-        Answer::Session { session, account, high_water } => Ok(Opened { session, account, high_water }),
+        Answer::Session { session, account, numbering } => Ok(Opened { session, account, numbering }),
         other => Err(unexpected(&other)),
     }
 }

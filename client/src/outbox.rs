@@ -1,11 +1,15 @@
 //! Messages that wait: on disk before [`crate::Client::send`] returns, until a node has answered.
 //!
-//! A message has the sender's id, which never changes, and a number in its session, which says its turn. Numbers are given here, in
-//! one transaction with the message, so a later message never overtakes an earlier one, whichever process
-//! sends it. What the nodes make of a number is `chat`'s business: here are only the rules by which numbers change.
+//! A message has the sender's id, which never changes, a number in its session, which says its turn, and the id of the message that it
+//! follows. Both are given here, in one transaction with the message, so a later message never overtakes an earlier one, whichever
+//! process sends it. What the nodes make of them is `chat`'s business: here are only the rules by which they change.
+//!
+//! Numbers may change while copies of a message with the old ones are still on their way, through this process or another; then
+//! whom it follows decides. That changes only for the first of those that wait, or where the one before failed without a number:
+//! so whichever copy of a message arrives first, all that were typed before it are settled.
 //! Sending itself is in `pump`.
 
-use chat::{AccountId, MessageId, Seq, SessionId};
+use chat::{AccountId, MessageId, Numbering, Seq, SessionId};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use wire::message::To;
 use wire::{Code, Refusal};
@@ -28,6 +32,8 @@ const FAILED: i64 = 2;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Waiting {
     pub(crate) seq: Seq,
+    /// The message of the session before it.
+    pub(crate) follows: Option<MessageId>,
     pub(crate) id: MessageId,
     pub(crate) to: To,
     pub(crate) text: String,
@@ -57,12 +63,23 @@ impl Profile {
                 return Ok(());
             }
             refuse_beyond_bound(transaction, cluster, account)?;
-            let (session, seq) = take_number(transaction, cluster, account)?;
+            let (session, seq, follows) = take_number(transaction, cluster, account, id)?;
             let (to_name, to_account) = recipient_columns(to);
             transaction.execute(
-                "INSERT INTO outbox (cluster, account, id, session, seq, to_name, to_account, text, queued_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-                params![cluster, int(account.0), id_bytes(id), session, seq, to_name, to_account, text, int(now_ms)],
+                "INSERT INTO outbox (cluster, account, id, session, seq, follows, to_name, to_account, text, queued_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                params![
+                    cluster,
+                    int(account.0),
+                    id_bytes(id),
+                    session,
+                    seq,
+                    follows,
+                    to_name,
+                    to_account,
+                    text,
+                    int(now_ms)
+                ],
             )?;
             forget_old(transaction, cluster, account)
         })
@@ -72,7 +89,7 @@ impl Profile {
     pub(crate) fn waiting(&self, session: SessionId, after: Seq, limit: usize) -> Result<Vec<Waiting>, ClientError> {
         self.read(|connection, cluster| {
             let mut query = connection.prepare_cached(
-                "SELECT seq, id, to_name, to_account, text FROM outbox
+                "SELECT seq, id, to_name, to_account, text, follows FROM outbox
                  WHERE cluster = ?1 AND session = ?2 AND seq > ?3 AND state = 0 ORDER BY seq LIMIT ?4",
             )?;
             let limit = int(limit as u64);
@@ -130,8 +147,8 @@ impl Profile {
         self.change(|transaction, cluster| fail(transaction, cluster, account, id, refusal))
     }
 
-    /// It was refused before its number was used: the messages behind it move up by one, or they would
-    /// wait for ever for a number that never comes.
+    /// It was refused before its number was used: the messages behind it move up by one and follow the one before it, or
+    /// they would wait for ever.
     pub(crate) fn settle_failed_unnumbered(
         &self,
         account: AccountId,
@@ -142,46 +159,45 @@ impl Profile {
         self.change(|transaction, cluster| {
             let news = fail(transaction, cluster, account, waiting.id, refusal)?;
             if news {
-                let behind = ids_in_turn(transaction, cluster, session, waiting.seq)?;
-                renumber(transaction, cluster, account, session, &behind, waiting.seq)?;
+                let (seq, follows) = give_up_number(transaction, cluster, account, waiting.id)?;
+                let behind = ids_in_turn(transaction, cluster, session, seq)?;
+                let before = Numbering { high_water: Seq(seq.0.saturating_sub(1)), last: follows };
+                number(transaction, cluster, account, session, &behind, before)?;
             }
             Ok(news)
         })
     }
 
-    /// The node expects this number next. Where the outbox has it, nothing changes and it is sent again from there; where
-    /// the number was lost (a profile restored from a copy), everything that waits is numbered anew from it.
-    pub(crate) fn expect_number(
+    /// The session has come so far, at a node: numbers what waits behind that so that it is next, unless it is already. This
+    /// happens where numbers were lost, or used by a copy of this profile.
+    pub(crate) fn go_on_after(
         &self,
         account: AccountId,
         session: SessionId,
-        expected: Seq,
+        numbering: Numbering,
     ) -> Result<(), ClientError> {
         self.change(|transaction, cluster| {
-            let known: bool = transaction.query_row(
-                "SELECT EXISTS (SELECT 1 FROM outbox WHERE cluster = ?1 AND session = ?2 AND seq = ?3 AND state = 0)",
-                params![cluster, int(session.0), int(expected.0)],
-                |row| row.get(0),
-            )?;
-            if known {
+            if is_overtaken(transaction, cluster, session, numbering)? {
                 return Ok(());
             }
-            let all = ids_in_turn(transaction, cluster, session, Seq(0))?;
-            renumber(transaction, cluster, account, session, &all, expected)
+            // What waits up to the last message was applied before it, and is answered when it is sent again as it is.
+            let last = turn_of(transaction, cluster, session, numbering.last)?;
+            let behind = ids_in_turn(transaction, cluster, session, last.min(numbering.high_water))?;
+            number(transaction, cluster, account, session, &behind, numbering)
         })
     }
 
-    /// The numbers that wait were used before, for other messages (a profile restored from a copy): numbers everything that
-    /// waits anew after the high-water mark. The ids keep it exactly once.
-    pub(crate) fn renumber_after(
+    /// A number that waits was used for another message (by a copy of this profile): numbers everything that waits to come next.
+    /// What was stored after all is known by its id.
+    pub(crate) fn start_over_after(
         &self,
         account: AccountId,
         session: SessionId,
-        high_water: Seq,
+        numbering: Numbering,
     ) -> Result<(), ClientError> {
         self.change(|transaction, cluster| {
             let all = ids_in_turn(transaction, cluster, session, Seq(0))?;
-            renumber(transaction, cluster, account, session, &all, high_water.next())
+            number(transaction, cluster, account, session, &all, numbering)
         })
     }
 }
@@ -192,7 +208,7 @@ pub(crate) fn move_to_session(
     cluster: i64,
     account: AccountId,
     session: SessionId,
-    high_water: Seq,
+    numbering: Numbering,
 ) -> Result<(), ClientError> {
     let mut query = transaction.prepare(
         "SELECT id FROM outbox WHERE cluster = ?1 AND account = ?2 AND state = 0 AND session != ?3
@@ -206,7 +222,7 @@ pub(crate) fn move_to_session(
     }
     let mut all = ids_in_turn(transaction, cluster, session, Seq(0))?;
     all.extend(old);
-    renumber(transaction, cluster, account, session, &all, high_water.next())
+    number(transaction, cluster, account, session, &all, numbering)
 }
 
 /// Fails what waits for an account that had this name before `account` took it.
@@ -294,17 +310,44 @@ fn refuse_beyond_bound(transaction: &Transaction<'_>, cluster: i64, account: Acc
     Err(ClientError::new(Code::Busy, full))
 }
 
-/// The session that the account has now, and its next number, which is thereby used.
-fn take_number(transaction: &Transaction<'_>, cluster: i64, account: AccountId) -> Result<(i64, i64), ClientError> {
-    transaction
+/// The session that the account has now, its next number, and the message that had the one before. The number is thereby
+/// the message's.
+fn take_number(
+    transaction: &Transaction<'_>,
+    cluster: i64,
+    account: AccountId,
+    id: MessageId,
+) -> Result<(i64, i64, Option<Vec<u8>>), ClientError> {
+    let found = transaction
         .query_row(
-            "UPDATE session SET next_seq = next_seq + 1 WHERE cluster = ?1 AND account = ?2
-             RETURNING session, next_seq - 1",
+            "SELECT session, next_seq, last FROM session WHERE cluster = ?1 AND account = ?2",
             params![cluster, int(account.0)],
-            |row| Ok((row.get(0)?, row.get(1)?)),
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )
         .optional()?
-        .ok_or_else(|| ClientError::new(Code::NotLoggedIn, "Nobody is logged in here; log in first."))
+        .ok_or_else(|| ClientError::new(Code::NotLoggedIn, "Nobody is logged in here; log in first."))?;
+    transaction.execute(
+        "UPDATE session SET next_seq = next_seq + 1, last = ?3 WHERE cluster = ?1 AND account = ?2",
+        params![cluster, int(account.0), id_bytes(id)],
+    )?;
+    Ok(found)
+}
+
+/// Takes the number of a message that failed before it was used. Answers it, and whom the message followed.
+fn give_up_number(
+    transaction: &Transaction<'_>,
+    cluster: i64,
+    account: AccountId,
+    id: MessageId,
+) -> Result<(Seq, Option<MessageId>), ClientError> {
+    let key = params![cluster, int(account.0), id_bytes(id)];
+    let of_message = "FROM outbox WHERE cluster = ?1 AND account = ?2 AND id = ?3";
+    let (seq, follows): (i64, Option<Vec<u8>>) =
+        transaction
+            .query_row(&format!("SELECT seq, follows {of_message}"), key, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    transaction
+        .execute("UPDATE outbox SET seq = 0, follows = NULL WHERE cluster = ?1 AND account = ?2 AND id = ?3", key)?;
+    Ok((Seq(uint(seq)), follows.map(message_id).transpose()?))
 }
 
 fn forget_old(transaction: &Transaction<'_>, cluster: i64, account: AccountId) -> Result<(), ClientError> {
@@ -344,28 +387,63 @@ fn ids_in_turn(
     Ok(ids.collect::<Result<_, _>>()?)
 }
 
-/// Gives these messages the numbers from `first` on, and the session the number after the last of them.
-fn renumber(
+/// Whether what the node said is old: a message with a later number has been settled since.
+fn is_overtaken(
+    transaction: &Transaction<'_>,
+    cluster: i64,
+    session: SessionId,
+    numbering: Numbering,
+) -> Result<bool, ClientError> {
+    Ok(transaction.query_row(
+        "SELECT EXISTS (SELECT 1 FROM outbox WHERE cluster = ?1 AND session = ?2 AND seq > ?3 AND state != 0)",
+        params![cluster, int(session.0), int(numbering.high_water.0)],
+        |row| row.get(0),
+    )?)
+}
+
+/// The number that the outbox gave the message; zero where it knows nothing of it.
+fn turn_of(
+    transaction: &Transaction<'_>,
+    cluster: i64,
+    session: SessionId,
+    id: Option<MessageId>,
+) -> Result<Seq, ClientError> {
+    let Some(id) = id else { return Ok(Seq(0)) };
+    let seq: Option<i64> = transaction
+        .query_row(
+            "SELECT seq FROM outbox WHERE cluster = ?1 AND session = ?2 AND id = ?3",
+            params![cluster, int(session.0), id_bytes(id)],
+            |row| row.get(0),
+        )
+        .optional()?;
+    Ok(Seq(seq.map_or(0, uint)))
+}
+
+/// Gives these messages, each of which follows the one before, the numbers after `numbering`; what is typed next comes after them.
+fn number(
     transaction: &Transaction<'_>,
     cluster: i64,
     account: AccountId,
     session: SessionId,
     ids: &[Vec<u8>],
-    first: Seq,
+    numbering: Numbering,
 ) -> Result<(), ClientError> {
-    let mut place = transaction
-        .prepare("UPDATE outbox SET session = ?4, seq = ?5 WHERE cluster = ?1 AND account = ?2 AND id = ?3")?;
-    let numbered = ids.iter().zip(int(first.0)..);
+    let mut place = transaction.prepare(
+        "UPDATE outbox SET session = ?4, seq = ?5, follows = ?6 WHERE cluster = ?1 AND account = ?2 AND id = ?3",
+    )?;
+    let last = numbering.last.map(|id| id_bytes(id).to_vec());
+    let followed = std::iter::once(last.as_ref()).chain(ids.iter().map(Some));
+    let numbered = ids.iter().zip(followed.clone()).zip(int(numbering.high_water.next().0)..);
     // First out of the way below zero: a number is held by one message at a time.
-    for (id, seq) in numbered.clone() {
-        place.execute(params![cluster, int(account.0), id, int(session.0), -seq])?;
+    for sign in [-1, 1] {
+        for ((id, follows), seq) in numbered.clone() {
+            place.execute(params![cluster, int(account.0), id, int(session.0), sign * seq, follows])?;
+        }
     }
-    for (id, seq) in numbered {
-        place.execute(params![cluster, int(account.0), id, int(session.0), seq])?;
-    }
+    let next = int(numbering.high_water.next().0 + ids.len() as u64);
     transaction.execute(
-        "UPDATE session SET next_seq = ?4 WHERE cluster = ?1 AND account = ?2 AND session = ?3",
-        params![cluster, int(account.0), int(session.0), int(first.0 + ids.len() as u64)],
+        "UPDATE session SET next_seq = ?4, last = ?5 WHERE cluster = ?1 AND account = ?2 AND session = ?3",
+        params![cluster, int(account.0), int(session.0), next, followed.last().flatten()],
     )?;
     Ok(())
 }
@@ -376,8 +454,9 @@ fn waiting_from(row: &Row<'_>) -> Result<Waiting, ClientError> {
         (None, Some(account)) => To::Account(AccountId(uint(account))),
         (None, None) => return Err(damaged("a message is for nobody")),
     };
-    let id = MessageId(u128::from_be_bytes(fixed(row.get(1)?)?));
-    Ok(Waiting { seq: Seq(uint(row.get(0)?)), id, to, text: row.get(4)? })
+    let id = message_id(row.get(1)?)?;
+    let follows = row.get::<_, Option<Vec<u8>>>(5)?.map(message_id).transpose()?;
+    Ok(Waiting { seq: Seq(uint(row.get(0)?)), follows, id, to, text: row.get(4)? })
 }
 
 fn progress_from(row: (i64, Option<String>, Option<String>)) -> Result<Progress, ClientError> {
@@ -402,6 +481,10 @@ fn recipient_columns(to: &To) -> (Option<&str>, Option<i64>) {
 
 fn id_bytes(id: MessageId) -> [u8; 16] {
     id.0.to_be_bytes()
+}
+
+fn message_id(bytes: Vec<u8>) -> Result<MessageId, ClientError> {
+    Ok(MessageId(u128::from_be_bytes(fixed(bytes)?)))
 }
 
 #[cfg(test)]

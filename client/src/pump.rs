@@ -43,7 +43,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     loop {
         let account = something_waits(&shared).await;
         let link = shared.reach.link().await;
-        match send_all(&shared, account, &link).await {
+        match send_all(&shared, account, &link, &mut pause).await {
             Ok(()) => pause = PAUSE_MIN,
             Err(Trouble::Lost) => {}
             Err(trouble @ Trouble::Refused(_)) => {
@@ -80,11 +80,12 @@ async fn something_waits(shared: &Shared) -> AccountId {
     }
 }
 
-/// Sends over one link until nothing waits, or the link is no longer the live one.
-async fn send_all(shared: &Shared, account: AccountId, link: &Link) -> Result<(), Trouble> {
+/// Sends over one link until nothing waits, or the link is no longer the live one. The pause after trouble is short again once
+/// something was stored.
+async fn send_all(shared: &Shared, account: AccountId, link: &Link, pause: &mut Duration) -> Result<(), Trouble> {
     let speaking = tokio::time::timeout(ANSWER_MAX, shared.speak_as(link, account)).await;
     let kept = speaking.map_err(|_| no_answer())??;
-    let mut sending = Sending { shared, link, kept, last: Seq(0), under_way: FuturesUnordered::new() };
+    let mut sending = Sending { shared, link, kept, last: Seq(0), under_way: FuturesUnordered::new(), pause };
     let mut moved = std::pin::pin!(shared.reach.moved_from(link));
     let mut answer_by = Instant::now() + ANSWER_MAX;
     loop {
@@ -116,6 +117,7 @@ struct Sending<'a> {
     /// The last number that was sent.
     last: Seq,
     under_way: FuturesUnordered<BoxFuture<'static, (Waiting, Option<Answered>)>>,
+    pause: &'a mut Duration,
 }
 
 impl Sending<'_> {
@@ -128,8 +130,13 @@ impl Sending<'_> {
         let (session, last) = (self.kept.session, self.last);
         let waiting = in_profile(self.shared, move |profile| profile.waiting(session, last, room)).await?;
         for message in waiting {
-            let request =
-                Request::Send { seq: message.seq, id: message.id, to: message.to.clone(), text: message.text.clone() };
+            let request = Request::Send {
+                seq: message.seq,
+                follows: message.follows,
+                id: message.id,
+                to: message.to.clone(),
+                text: message.text.clone(),
+            };
             let answer = self.link.start(request).await?;
             self.last = message.seq;
             self.under_way.push(Box::pin(async move { (message, answer.await.ok()) }));
@@ -155,18 +162,18 @@ impl Sending<'_> {
     async fn replied(&mut self, message: Waiting, reply: Reply) -> Result<(), Trouble> {
         match reply {
             Reply::Stored { id, .. } if id == message.id => self.stored(message, reply).await,
-            // The number was used before, by a profile that this one is an old copy of.
-            Reply::Stored { .. } => self.renumber().await,
-            Reply::Forgotten => self.look_up(message).await,
+            // Too long ago for the node to remember; or the number was used for another message, by a profile that this one is an
+            // old copy of.
+            Reply::Forgotten | Reply::Stored { .. } => self.look_up(message).await,
             Reply::Rejected(Rejection::SessionEnded) => {
                 // Resuming it, the next thing that happens, says so for certain.
                 self.link.forget_session();
                 Err(Trouble::Refused(session_over()))
             }
             Reply::Rejected(rejection) => self.failed(message, rejection.into()).await,
-            Reply::SequenceGap { expected } => {
+            Reply::SequenceGap { numbering } => {
                 let (account, session) = (self.kept.account, self.kept.session);
-                in_profile(self.shared, move |profile| profile.expect_number(account, session, expected)).await?;
+                in_profile(self.shared, move |profile| profile.go_on_after(account, session, numbering)).await?;
                 self.rewind();
                 Ok(())
             }
@@ -197,6 +204,7 @@ impl Sending<'_> {
         let Reply::Stored { id, conversation, cursor, to, sent_at, recipient_active } = reply else { return Ok(()) };
         let account = self.kept.account;
         let news = in_profile(self.shared, move |profile| profile.settle_stored(account, message.id)).await?;
+        *self.pause = PAUSE_MIN;
         self.shared.set_sending_trouble(None);
         self.shared.reach.tell_writable(self.link);
         if news {
@@ -225,7 +233,7 @@ impl Sending<'_> {
         let _ = self.shared.settled.send(id);
     }
 
-    /// The answer is too long ago for the node to remember: the message's id tells.
+    /// The message's id tells what its number did not.
     async fn look_up(&mut self, message: Waiting) -> Result<(), Trouble> {
         match self.link.ask(Request::MessageById { id: message.id }).await?.0 {
             Answer::Message(Some(info)) => {
@@ -239,16 +247,16 @@ impl Sending<'_> {
                 };
                 self.stored(message, reply).await
             }
-            Answer::Message(None) => self.renumber().await,
+            Answer::Message(None) => self.start_over().await,
             other => Err(Trouble::Refused(unexpected(&other))),
         }
     }
 
-    /// Gives everything that waits a number that was never used.
-    async fn renumber(&mut self) -> Result<(), Trouble> {
-        let high_water = self.link.high_water(&self.kept).await?;
+    /// Gives everything that waits numbers that were never used.
+    async fn start_over(&mut self) -> Result<(), Trouble> {
+        let numbering = self.link.numbering(&self.kept).await?;
         let (account, session) = (self.kept.account, self.kept.session);
-        in_profile(self.shared, move |profile| profile.renumber_after(account, session, high_water)).await?;
+        in_profile(self.shared, move |profile| profile.start_over_after(account, session, numbering)).await?;
         self.rewind();
         Ok(())
     }

@@ -235,7 +235,7 @@ async fn a_client_sees_and_changes_only_what_is_its_own() {
     bob.register("bob", Token([1; 32])).await;
     let id = MessageId(4711);
     let text = "between the two".to_owned();
-    let send = Request::Send { seq: Seq(1), id, to: To::Name("alice".to_owned()), text };
+    let send = Request::Send { seq: Seq(1), follows: None, id, to: To::Name("alice".to_owned()), text };
     let sent = bob.ask(send.clone()).await;
     let Ok(Answer::Sent(Reply::Stored { conversation, cursor, .. })) = sent else { panic!("not stored: {sent:?}") };
     let with_alice = || Request::Messages { with: To::Name("alice".to_owned()), before: None, after: None, limit: 9 };

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt::{Debug, Write};
 use std::path::{Path, PathBuf};
 
-use chat::{AccountId, ConversationId, CreationId, Cursor, Delivery, MessageId, Seq, SessionId, Timestamp};
+use chat::{AccountId, ConversationId, CreationId, Cursor, Delivery, MessageId, Numbering, Seq, SessionId, Timestamp};
 use data_encoding::HEXLOWER;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -70,6 +70,7 @@ const PEER: PeerId = PeerId([0x11; 32]);
 const TOKEN: Token = Token([0x22; 32]);
 const STORE: StoreId = StoreId([0x33; 16]);
 const INCARNATION: Incarnation = Incarnation([0x44; 16]);
+const NUMBERING: Numbering = Numbering { high_water: Seq(3), last: Some(MessageId(2)) };
 const ID: MessageId = MessageId(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
 
 fn addresses() -> Vec<Address> {
@@ -190,7 +191,13 @@ fn requests() -> Vec<Request> {
         Request::Resume { session: SessionId(12), token: TOKEN },
         Request::ClusterStatus,
         Request::ClusterCheck,
-        Request::Send { seq: Seq(3), id: ID, to: To::Name("bob".into()), text: "hi".into() },
+        Request::Send {
+            seq: Seq(3),
+            follows: Some(MessageId(2)),
+            id: ID,
+            to: To::Name("bob".into()),
+            text: "hi".into(),
+        },
         Request::Conversations,
         Request::Messages { with: To::Account(AccountId(8)), before: Some(Cursor(300)), after: None, limit: 20 },
         Request::MessageById { id: ID },
@@ -213,7 +220,7 @@ fn answers() -> Vec<Answer> {
         Answer::Accounts { accounts: vec![account(7, "alice")], more: true },
         Answer::RegisterStart { registration: vec![1] },
         Answer::LoginStart { credential: vec![2] },
-        Answer::Session { session: SessionId(12), account: account(7, "alice"), high_water: Seq(3) },
+        Answer::Session { session: SessionId(12), account: account(7, "alice"), numbering: NUMBERING },
         Answer::Sent(replies().remove(0)),
         Answer::Conversations(vec![conversation()]),
         Answer::Messages {
@@ -247,11 +254,11 @@ fn replies() -> Vec<chat::Reply> {
         stored,
         Reply::Done,
         Reply::AccountCreated { account: AccountId(7), session: SessionId(12) },
-        Reply::SessionOpened { session: SessionId(12), high_water: Seq(3) },
+        Reply::SessionOpened { session: SessionId(12), numbering: NUMBERING },
         Reply::AccountDeleted { returned: 2 },
         Reply::Forgotten,
         Reply::Rejected(Rejection::NoSuchAccount),
-        Reply::SequenceGap { expected: Seq(4) },
+        Reply::SequenceGap { numbering: NUMBERING },
     ]
 }
 

@@ -4,7 +4,9 @@
 //! any order, and pushes what happens once the client has subscribed. Variants and fields are added
 //! at the end only; the golden bytes in `golden/` fail a change that breaks that.
 
-use chat::{AccountId, ConversationId, CreationId, Cursor, Delivery, MessageId, Reply, Seq, SessionId, Timestamp};
+use chat::{
+    AccountId, ConversationId, CreationId, Cursor, Delivery, MessageId, Numbering, Reply, Seq, SessionId, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{Address, PeerId, Refusal};
@@ -87,6 +89,8 @@ pub enum Request {
     /// `to_account` where the sender knows which account it means; else whoever has the name.
     Send {
         seq: Seq,
+        /// The message of the session before this one; None where it is the first.
+        follows: Option<MessageId>,
         id: MessageId,
         to: To,
         text: String,
@@ -178,11 +182,11 @@ pub enum Answer {
     LoginStart {
         credential: Vec<u8>,
     },
-    /// Logged in, by whichever way. Numbering goes on after `high_water`.
+    /// Logged in, by whichever way. Numbering goes on after `numbering`.
     Session {
         session: SessionId,
         account: AccountInfo,
-        high_water: Seq,
+        numbering: Numbering,
     },
     /// What became of a numbered command.
     Sent(Reply),

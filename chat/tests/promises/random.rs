@@ -20,7 +20,7 @@ enum Step {
     Open { account: usize, device: u8 },
     Close { session: usize },
     Delete { session: usize },
-    Send { session: usize, seq_offset: i64, id: Option<u8>, to: usize, by_name: bool, text: u8 },
+    Send { session: usize, seq_offset: i64, behind_another: bool, id: Option<u8>, to: usize, by_name: bool, text: u8 },
     Delivered { session: usize, marks: Vec<(usize, usize)> },
     Read { session: usize, conversation: usize, up_to: usize },
     Connect { session: usize, at: u64 },
@@ -30,10 +30,20 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     // Mostly the next number; sometimes a resend or a gap.
     let offset = prop_oneof![6 => Just(0i64), 2 => -3i64..0, 1 => 1i64..3];
-    let send = (any::<usize>(), offset, proptest::option::weighted(0.3, 0..6u8), any::<usize>(), any::<bool>(), 0..3u8)
-        .prop_map(|(session, seq_offset, id, to, by_name, text)| Step::Send {
+    let another = proptest::bool::weighted(0.1);
+    let send = (
+        any::<usize>(),
+        offset,
+        another,
+        proptest::option::weighted(0.3, 0..6u8),
+        any::<usize>(),
+        any::<bool>(),
+        0..3u8,
+    )
+        .prop_map(|(session, seq_offset, behind_another, id, to, by_name, text)| Step::Send {
             session,
             seq_offset,
+            behind_another,
             id,
             to,
             by_name,
@@ -111,12 +121,14 @@ fn command(step: &Step, town: &Town) -> Command {
         },
         Step::Close { session: which } => Command::CloseSession { session: session(*which) },
         Step::Delete { session: which } => Command::DeleteAccount { session: session(*which), at: Timestamp(1) },
-        Step::Send { session: which, seq_offset, id, to: whom, by_name, text } => {
+        Step::Send { session: which, seq_offset, behind_another, id, to: whom, by_name, text } => {
             let session = session(*which);
-            let next = town.memory.session(session).map_or(1, |session| session.high_water.0 + 1);
+            let numbering = town.memory.session(session).map(|session| session.numbering).unwrap_or_default();
+            let next = numbering.high_water.0 + 1;
             Command::Send {
                 session,
                 seq: Seq(next.saturating_add_signed(*seq_offset)),
+                follows: if *behind_another { Some(MessageId(5)) } else { numbering.last },
                 id: MessageId(id.map_or(1_000 + u128::from(town.position.0), u128::from)),
                 to: if *by_name { to(NAMES[whom % NAMES.len()]) } else { Recipient::Account(account(*whom)) },
                 text: Text::parse(format!("text {text}")).unwrap(),
@@ -259,7 +271,7 @@ proptest! {
         let before = town.memory.clone();
         let executed = |command: &Command| match command {
             Command::Send { session, seq, .. } => {
-                before.session(*session).is_some_and(|session| *seq != Seq(0) && *seq <= session.high_water)
+                before.session(*session).is_some_and(|session| *seq != Seq(0) && *seq <= session.numbering.high_water)
             }
             _ => false,
         };

@@ -1,6 +1,6 @@
 //! Sending: stored once, in the order of the numbers, whatever is resent.
 
-use chat::{AccountId, FeedRow, MessageId, REMEMBERED_REPLIES, Recipient, Rejection, Reply, Seq, View};
+use chat::{AccountId, FeedRow, MessageId, Numbering, REMEMBERED_REPLIES, Recipient, Rejection, Reply, Seq, View};
 
 use crate::town::{Town, rejected, to};
 
@@ -52,11 +52,37 @@ fn a_number_out_of_turn_has_no_effect() {
     let mut town = Town::default();
     let bob = town.joined("bob");
     let before = town.memory.clone();
-    let gap = Reply::SequenceGap { expected: Seq(1) };
+    let gap = Reply::SequenceGap { numbering: Numbering::default() };
     for seq in [Seq(2), Seq(u64::MAX), Seq(0)] {
         assert_eq!(town.send_as(bob, seq, MessageId(1), to("bob"), "early"), gap);
     }
     assert_eq!(town.memory, before);
+}
+
+#[test]
+fn a_message_is_stored_right_behind_the_one_it_follows_or_not_at_all() {
+    let mut town = Town::default();
+    let bob = town.joined("bob");
+    let one = Some(MessageId(1));
+    // The number fits, but the message is not the session's first.
+    let gap = Reply::SequenceGap { numbering: Numbering::default() };
+    assert_eq!(town.send_after(one, bob, Seq(1), MessageId(2), to("bob"), "two"), gap);
+    town.send_as(bob, Seq(1), MessageId(1), to("bob"), "one");
+    // The number fits, but another message is meant to be before this one.
+    let gap = Reply::SequenceGap { numbering: Numbering { high_water: Seq(1), last: one } };
+    for follows in [None, Some(MessageId(2))] {
+        assert_eq!(town.send_after(follows, bob, Seq(2), MessageId(3), to("bob"), "three"), gap);
+    }
+    assert!(matches!(town.send_after(one, bob, Seq(2), MessageId(2), to("bob"), "two"), Reply::Stored { .. }));
+}
+
+#[test]
+fn a_message_may_follow_a_rejected_one() {
+    let mut town = Town::default();
+    let bob = town.joined("bob");
+    town.send_as(bob, Seq(1), MessageId(1), to("nobody"), "hello?");
+    let next = town.send_after(Some(MessageId(1)), bob, Seq(2), MessageId(2), to("bob"), "to myself, then");
+    assert!(matches!(next, Reply::Stored { .. }));
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use chat::{
     AccountId, Change, Command, ConversationId, CreationId, Cursor, Delivery, DeviceId, FeedRow, Memory, MessageId,
-    Name, NameKey, Notice, Outcome, Recipient, Rejection, Replica, Reply, Seq, SessionId, Text, Timestamp, View,
+    Name, NameKey, Notice, Numbering, Outcome, Recipient, Rejection, Replica, Reply, Seq, SessionId, Text, Timestamp,
+    View,
 };
 
 /// Where people listen, unless a test says otherwise.
@@ -84,13 +85,31 @@ impl Town {
 
     /// Sends as the next of the session's numbers.
     pub(crate) fn send(&mut self, from: Person, to: Recipient, text: &str) -> Reply {
-        let seq = self.memory.session(from.session).map_or(Seq(1), |session| session.high_water.next());
+        let seq = self.numbering(from).high_water.next();
         self.send_as(from, seq, MessageId(u128::from(self.position.0)), to, text)
     }
 
+    /// Sends behind whatever was sent last.
     pub(crate) fn send_as(&mut self, from: Person, seq: Seq, id: MessageId, to: Recipient, text: &str) -> Reply {
+        self.send_after(self.numbering(from).last, from, seq, id, to, text)
+    }
+
+    pub(crate) fn send_after(
+        &mut self,
+        follows: Option<MessageId>,
+        from: Person,
+        seq: Seq,
+        id: MessageId,
+        to: Recipient,
+        text: &str,
+    ) -> Reply {
         let text = Text::parse(text).expect("the tests' own texts are fine");
-        self.then(&Command::Send { session: from.session, seq, id, to, text, at: Timestamp(3_000) })
+        self.then(&Command::Send { session: from.session, seq, follows, id, to, text, at: Timestamp(3_000) })
+    }
+
+    /// How far the session has come; not at all, if it has ended.
+    pub(crate) fn numbering(&self, who: Person) -> Numbering {
+        self.memory.session(who.session).map(|session| session.numbering).unwrap_or_default()
     }
 
     /// Sends what will be stored, and says where.

@@ -125,8 +125,8 @@ impl Client {
 
     /// Keeps a session that was just opened, and speaks for it from here on.
     async fn keep(&self, kept: KeptSession, opened: login::Opened) -> Result<Login, ClientError> {
-        let (keep, high_water) = (kept.clone(), opened.high_water);
-        self.profile(move |profile| profile.keep_session(&keep, high_water, clock::now_ms())).await?;
+        let (keep, numbering) = (kept.clone(), opened.numbering);
+        self.profile(move |profile| profile.keep_session(&keep, numbering, clock::now_ms())).await?;
         self.sign_in(&kept);
         Ok(Login { account: opened.account, online: true })
     }

@@ -32,7 +32,7 @@ fn session(account: AccountId, name: &str, session: u64) -> KeptSession {
 fn with_alice() -> (Profile, TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let profile = open(&folder);
-    profile.keep_session(&session(ALICE, "alice", 10), Seq(0), 1).expect("kept");
+    profile.keep_session(&session(ALICE, "alice", 10), Numbering::default(), 1).expect("kept");
     (profile, folder)
 }
 
@@ -45,6 +45,16 @@ fn queue(profile: &Profile, id: u128) {
 fn waiting(profile: &Profile, session: u64) -> Vec<(u64, u128)> {
     let waiting = profile.waiting(SessionId(session), Seq(0), 100).expect("read");
     waiting.into_iter().map(|waiting| (waiting.seq.0, waiting.id.0)).collect()
+}
+
+/// Whom each message that waits in the session follows.
+fn followed(profile: &Profile, session: u64) -> Vec<Option<u128>> {
+    let waiting = profile.waiting(SessionId(session), Seq(0), 100).expect("read");
+    waiting.into_iter().map(|waiting| waiting.follows.map(|id| id.0)).collect()
+}
+
+fn after(high_water: u64, last: u128) -> Numbering {
+    Numbering { high_water: Seq(high_water), last: Some(MessageId(last)) }
 }
 
 fn refusal() -> Refusal {
@@ -110,9 +120,10 @@ fn a_new_session_takes_over_what_waits_with_its_ids_and_in_its_order() {
     profile.settle_stored(ALICE, MessageId(1)).expect("settled");
     profile.end_session(ALICE, SessionId(10)).expect("ended");
     queue(&profile, 5);
-    profile.keep_session(&session(ALICE, "alice", 20), Seq(0), 2).expect("kept");
+    profile.keep_session(&session(ALICE, "alice", 20), Numbering::default(), 2).expect("kept");
     assert_eq!(waiting(&profile, 10), []);
     assert_eq!(waiting(&profile, 20), [(1, 2), (2, 3), (3, 4), (4, 5)]);
+    assert_eq!(followed(&profile, 20), [None, Some(2), Some(3), Some(4)]);
     queue(&profile, 6);
     assert_eq!(waiting(&profile, 20).last(), Some(&(5, 6)));
 }
@@ -123,7 +134,7 @@ fn a_renewed_session_goes_on_with_its_numbers() {
     queue(&profile, 1);
     queue(&profile, 2);
     // The first has been applied, and the answer was lost.
-    profile.keep_session(&session(ALICE, "alice", 10), Seq(1), 2).expect("kept");
+    profile.keep_session(&session(ALICE, "alice", 10), after(1, 1), 2).expect("kept");
     queue(&profile, 3);
     assert_eq!(waiting(&profile, 10), [(1, 1), (2, 2), (3, 3)]);
 }
@@ -132,7 +143,7 @@ fn a_renewed_session_goes_on_with_its_numbers() {
 fn what_waits_for_a_deleted_account_is_not_sent_by_its_namesake() {
     let (profile, _folder) = with_alice();
     queue(&profile, 1);
-    profile.keep_session(&session(AccountId(99), "Alice", 100), Seq(0), 2).expect("kept");
+    profile.keep_session(&session(AccountId(99), "Alice", 100), Numbering::default(), 2).expect("kept");
     assert_eq!(waiting(&profile, 100), []);
     let progress = profile.progress(ALICE, MessageId(1)).expect("read");
     assert!(matches!(progress, Some(Progress::Failed(_))), "{progress:?}");
@@ -146,6 +157,7 @@ fn those_behind_a_message_that_used_no_number_move_up() {
     let settled = profile.settle_failed_unnumbered(ALICE, &second, SessionId(10), &refusal());
     assert_eq!(settled, Ok(true));
     assert_eq!(waiting(&profile, 10), [(1, 1), (2, 3), (3, 4)]);
+    assert_eq!(followed(&profile, 10), [None, Some(1), Some(3)]);
     assert_eq!(profile.progress(ALICE, MessageId(2)), Ok(Some(Progress::Failed(refusal()))));
     let again = profile.settle_failed_unnumbered(ALICE, &second, SessionId(10), &refusal());
     assert_eq!(again, Ok(false), "another process was first, and has moved them");
@@ -158,12 +170,51 @@ fn those_behind_a_message_that_used_no_number_move_up() {
 fn a_number_that_was_lost_is_given_to_the_first_that_waits() {
     let (profile, _folder) = with_alice();
     (1..=3).for_each(|id| queue(&profile, id));
-    profile.expect_number(ALICE, SessionId(10), Seq(2)).expect("looked");
-    assert_eq!(waiting(&profile, 10), [(1, 1), (2, 2), (3, 3)], "the outbox has the number");
-    profile.expect_number(ALICE, SessionId(10), Seq(7)).expect("numbered");
+    let (session, lost) = (SessionId(10), 4_000);
+    profile.go_on_after(ALICE, session, after(1, 1)).expect("looked");
+    assert_eq!(waiting(&profile, 10), [(1, 1), (2, 2), (3, 3)], "the outbox has the message");
+    profile.go_on_after(ALICE, session, after(6, lost)).expect("numbered");
     assert_eq!(waiting(&profile, 10), [(7, 1), (8, 2), (9, 3)]);
-    profile.renumber_after(ALICE, SessionId(10), Seq(7)).expect("numbered");
+    assert_eq!(followed(&profile, 10), [Some(lost), Some(1), Some(2)]);
+    profile.go_on_after(ALICE, session, after(7, lost)).expect("numbered");
     assert_eq!(waiting(&profile, 10), [(8, 1), (9, 2), (10, 3)], "also where old and new numbers overlap");
+    queue(&profile, 4);
+    assert_eq!(waiting(&profile, 10).last(), Some(&(11, 4)));
+    assert_eq!(followed(&profile, 10).last(), Some(&Some(3)));
+}
+
+#[test]
+fn a_gap_that_was_closed_since_changes_nothing() {
+    let (profile, _folder) = with_alice();
+    (1..=4).for_each(|id| queue(&profile, id));
+    // The second came too early, the first after it; the answers arrive the other way round.
+    profile.settle_stored(ALICE, MessageId(1)).expect("settled");
+    profile.go_on_after(ALICE, SessionId(10), Numbering::default()).expect("looked");
+    profile.settle_stored(ALICE, MessageId(2)).expect("settled");
+    profile.go_on_after(ALICE, SessionId(10), after(1, 1)).expect("looked");
+    assert_eq!(waiting(&profile, 10), [(3, 3), (4, 4)]);
+    assert_eq!(followed(&profile, 10), [Some(2), Some(3)]);
+}
+
+#[test]
+fn what_a_copy_of_the_profile_used_is_not_used_again() {
+    let (profile, _folder) = with_alice();
+    (1..=4).for_each(|id| queue(&profile, id));
+    profile.settle_stored(ALICE, MessageId(1)).expect("settled");
+    profile.start_over_after(ALICE, SessionId(10), after(2, 4_000)).expect("numbered");
+    assert_eq!(waiting(&profile, 10), [(3, 2), (4, 3), (5, 4)]);
+    assert_eq!(followed(&profile, 10), [Some(4_000), Some(2), Some(3)]);
+}
+
+#[test]
+fn a_message_that_arrived_under_an_earlier_number_of_its_own_keeps_those_behind_it_apart() {
+    let (profile, _folder) = with_alice();
+    (1..=3).for_each(|id| queue(&profile, id));
+    profile.go_on_after(ALICE, SessionId(10), after(6, 4_000)).expect("numbered");
+    // The copy with the old number was there first after all.
+    profile.go_on_after(ALICE, SessionId(10), after(1, 1)).expect("numbered");
+    assert_eq!(waiting(&profile, 10), [(2, 1), (3, 2), (4, 3)]);
+    assert_eq!(followed(&profile, 10), [Some(1), Some(1), Some(2)], "sent again, the first is known by its id");
 }
 
 #[test]

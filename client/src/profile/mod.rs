@@ -30,7 +30,8 @@ const BUSY_MAX: std::time::Duration = std::time::Duration::from_secs(5);
 const NODES_MAX: u32 = 64;
 
 /// Each entry brings a file of the version before (its index) up to date. Only ever added to.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE device (only INTEGER PRIMARY KEY CHECK (only = 1), seed BLOB NOT NULL);
     CREATE TABLE cluster (
         place INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -88,7 +89,12 @@ const MIGRATIONS: &[&str] = &["
     ) WITHOUT ROWID;
     CREATE UNIQUE INDEX outbox_turn ON outbox (cluster, session, seq) WHERE state = 0;
     CREATE INDEX outbox_done ON outbox (cluster, account, queued_at) WHERE state != 0;
-"];
+",
+    "
+    ALTER TABLE outbox ADD COLUMN follows BLOB;
+    ALTER TABLE session ADD COLUMN last BLOB;
+",
+];
 
 /// An open profile, of one of its clusters.
 pub(crate) struct Profile {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chat::{AccountId, ConversationId, Cursor, NameKey, Seq, SessionId, Timestamp};
+use chat::{AccountId, ConversationId, Cursor, NameKey, Numbering, SessionId, Timestamp};
 use rusqlite::{OptionalExtension, Row, params};
 use wire::Code;
 use wire::message::{AccountInfo, Token};
@@ -69,7 +69,12 @@ impl fmt::Debug for KeptSession {
 impl Profile {
     /// Keeps a session that was just opened, in the place of the one that the account had. Messages that wait in the old one are
     /// given numbers of the new one; those of another account that had the same name are failed.
-    pub(crate) fn keep_session(&self, kept: &KeptSession, high_water: Seq, now_ms: u64) -> Result<(), ClientError> {
+    pub(crate) fn keep_session(
+        &self,
+        kept: &KeptSession,
+        numbering: Numbering,
+        now_ms: u64,
+    ) -> Result<(), ClientError> {
         let key = NameKey::fold(&kept.name);
         self.change(|transaction, cluster| {
             outbox::fail_namesakes(transaction, cluster, key.as_str(), kept.account)?;
@@ -79,10 +84,11 @@ impl Profile {
             )?;
             transaction.execute(
                 "INSERT INTO session (cluster, account, name, name_key, created_at, session, token, verifier,
-                                      export_key, next_seq, ended, used_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, ?11)
+                                      export_key, next_seq, last, ended, used_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?12, 0, ?11)
                  ON CONFLICT (cluster, account) DO UPDATE SET
                      name = ?3, name_key = ?4, session = ?6, token = ?7, verifier = ?8, export_key = ?9,
+                     last = CASE WHEN session = ?6 AND next_seq >= ?10 THEN last ELSE ?12 END,
                      next_seq = CASE WHEN session = ?6 THEN max(next_seq, ?10) ELSE ?10 END, ended = 0, used_at = ?11",
                 params![
                     cluster,
@@ -94,11 +100,12 @@ impl Profile {
                     kept.token.0,
                     kept.verifier,
                     kept.export_key,
-                    int(high_water.next().0),
-                    int(now_ms)
+                    int(numbering.high_water.next().0),
+                    int(now_ms),
+                    numbering.last.map(|id| id.0.to_be_bytes())
                 ],
             )?;
-            outbox::move_to_session(transaction, cluster, kept.account, kept.session, high_water)
+            outbox::move_to_session(transaction, cluster, kept.account, kept.session, numbering)
         })
     }
 

@@ -1,6 +1,6 @@
 //! What a profile remembers, and who may read it.
 
-use chat::{AccountId, ConversationId, Cursor, Seq, SessionId, Timestamp};
+use chat::{AccountId, ConversationId, Cursor, Numbering, SessionId, Timestamp};
 use tempfile::TempDir;
 use wire::message::Token;
 
@@ -66,7 +66,7 @@ fn clusters_are_kept_apart_and_the_last_one_is_remembered() {
         export_key: vec![],
         ended: false,
     };
-    open(&folder, cluster(1)).keep_session(&kept, Seq(0), 1).expect("kept");
+    open(&folder, cluster(1)).keep_session(&kept, Numbering::default(), 1).expect("kept");
     let second = Profile::open(folder.path(), cluster(2), [9; 32], 2).expect("a profile");
     assert_eq!(second.session_names(), Ok(vec![]));
     assert_eq!(open(&folder, None).cluster().id, ClusterId([2; 16]));

@@ -1,8 +1,11 @@
 //! One client's connection to one of the test's nodes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use chat::{AccountId, Command, Cursor, Name, NameKey, Recipient, Reply, SessionId, Text, Timestamp, View};
+use chat::{
+    AccountId, Command, Cursor, MessageId, Name, NameKey, Recipient, Reply, Seq, SessionId, Text, Timestamp, View,
+};
 use opaque_ke::rand::rngs::OsRng;
 use opaque_ke::{
     CredentialFinalization, CredentialRequest, RegistrationRequest, RegistrationUpload, ServerLogin,
@@ -28,7 +31,12 @@ struct Guest {
     peer: PeerId,
     session: Option<(SessionId, AccountId)>,
     login: Option<(ServerLogin<Suite>, Option<AccountId>)>,
+    /// Messages that `Shuffles` has not let go on yet.
+    held: Vec<(u64, Request)>,
 }
+
+/// How long `Shuffles` waits for more messages to shuffle.
+const HELD_FOR: Duration = Duration::from_millis(2);
 
 /// Serves the connection until it ends.
 pub(super) async fn serve(shared: Arc<Shared>, node: PeerId, incoming: Incoming) {
@@ -46,7 +54,7 @@ pub(super) async fn serve(shared: Arc<Shared>, node: PeerId, incoming: Incoming)
     if heard.is_err() {
         return;
     }
-    let guest = Guest { shared, node, peer, session: None, login: None };
+    let guest = Guest { shared, node, peer, session: None, login: None, held: Vec::new() };
     guest.listen(stream).await;
 }
 
@@ -56,9 +64,22 @@ impl Guest {
         let mut reader = FrameReader::new(read, CLIENT_FRAME_SIZE_MAX_BYTES);
         let writer: Writer = Arc::new(Mutex::new(FrameWriter::new(write)));
         let mut feed = None;
-        while let Ok(Some(Ask { id, request, .. })) = reader.next::<Ask>().await {
-            if self.fault() == Some(Fault::Hangs) {
-                std::future::pending::<()>().await;
+        loop {
+            let read = tokio::select! {
+                read = reader.next::<Ask>() => read,
+                () = tokio::time::sleep(HELD_FOR), if !self.held.is_empty() => {
+                    self.let_go(&writer).await;
+                    continue;
+                }
+            };
+            let Ok(Some(Ask { id, request, .. })) = read else { break };
+            match (self.fault(), &request) {
+                (Some(Fault::Hangs), _) => std::future::pending().await,
+                (Some(Fault::Shuffles), Request::Send { .. }) => {
+                    self.held.push((id, request));
+                    continue;
+                }
+                _ => {}
             }
             let subscribes = match &request {
                 Request::Subscribe { after, .. } => Some(*after),
@@ -70,8 +91,7 @@ impl Guest {
                 return;
             }
             let applied = *self.shared.applied.borrow();
-            let stale = self.fault() == Some(Fault::NoQuorum);
-            write_frame(&writer, FromNode::Answered(Answered { id, result, applied, stale })).await;
+            self.say(&writer, id, result).await;
             if let (Some(after), Some((_, account))) = (subscribes, self.session) {
                 let repeats = self.fault() == Some(Fault::Repeats);
                 let after = if repeats { Cursor::START } else { after.unwrap_or(applied) };
@@ -80,6 +100,45 @@ impl Guest {
             }
         }
         drop(feed);
+    }
+
+    async fn say(&self, writer: &Writer, id: u64, result: Result<Answer, Refusal>) {
+        let applied = *self.shared.applied.borrow();
+        let stale = self.fault() == Some(Fault::NoQuorum);
+        write_frame(writer, FromNode::Answered(Answered { id, result, applied, stale })).await;
+    }
+
+    /// Lets the messages go on that were held, and some of those that were kept for later.
+    async fn let_go(&mut self, writer: &Writer) {
+        let late: Vec<Command> = {
+            let mut state = self.shared.state();
+            let kept = std::mem::take(&mut state.late);
+            let (now, later) = kept.into_iter().partition(|_| state.by_chance(2));
+            state.late = later;
+            now
+        };
+        for command in late {
+            self.propose(command);
+        }
+        let held = std::mem::take(&mut self.held);
+        let held = self.shared.state().shuffle(held);
+        let answers: Vec<_> = held.into_iter().map(|(id, request)| (id, self.answer_or_keep(request))).collect();
+        let answers = self.shared.state().shuffle(answers);
+        for (id, answer) in answers {
+            self.say(writer, id, answer).await;
+        }
+    }
+
+    fn answer_or_keep(&mut self, request: Request) -> Result<Answer, Refusal> {
+        let keep = self.shared.state().by_chance(32);
+        match (self.session, request) {
+            (Some((session, _)), Request::Send { seq, follows, id, to, text }) if keep => {
+                let command = send(session, seq, follows, id, to, text);
+                self.shared.state().late.push(command);
+                Err(Refusal::new(Code::Timeout, "The node does not know what became of it."))
+            }
+            (_, request) => self.answer(request),
+        }
     }
 
     fn fault(&self) -> Option<Fault> {
@@ -128,17 +187,12 @@ impl Guest {
     fn answer_session(&mut self, request: Request) -> Result<Answer, Refusal> {
         let (session, account) = self.session.ok_or_else(|| Refusal::new(Code::NotLoggedIn, "Log in first."))?;
         match request {
-            Request::Send { seq, id, to, text } => {
+            Request::Send { seq, follows, id, to, text } => {
                 self.shared.state().sends += 1;
                 if text == "refused by the node" {
                     return Err(Refusal::new(Code::TextTooLong, "Too long."));
                 }
-                let to = match to {
-                    To::Name(name) => Recipient::Name(NameKey::fold(&name)),
-                    To::Account(account) => Recipient::Account(account),
-                };
-                let text = Text::parse(text).expect("the client sends only what is a text");
-                Ok(Answer::Sent(self.propose(Command::Send { session, seq, id, to, text, at: Timestamp(1) })))
+                Ok(Answer::Sent(self.propose(send(session, seq, follows, id, to, text))))
             }
             Request::Subscribe { after, .. } => {
                 Ok(Answer::Subscribed { from: after.unwrap_or(*self.shared.applied.borrow()) })
@@ -248,7 +302,7 @@ impl Guest {
         let state = self.shared.state();
         let known = state.memory.session(session).expect("a session of the log");
         self.session = Some((session, known.account));
-        Answer::Session { session, account: state.account(known.account), high_water: known.high_water }
+        Answer::Session { session, account: state.account(known.account), numbering: known.numbering }
     }
 
     fn propose(&self, command: Command) -> Reply {
@@ -277,6 +331,15 @@ async fn push_feed(shared: Arc<Shared>, writer: Writer, account: AccountId, afte
             return;
         }
     }
+}
+
+fn send(session: SessionId, seq: Seq, follows: Option<MessageId>, id: MessageId, to: To, text: String) -> Command {
+    let to = match to {
+        To::Name(name) => Recipient::Name(NameKey::fold(&name)),
+        To::Account(account) => Recipient::Account(account),
+    };
+    let text = Text::parse(text).expect("the client sends only what is a text");
+    Command::Send { session, seq, follows, id, to, text, at: Timestamp(1) }
 }
 
 async fn write_frame(writer: &Writer, frame: FromNode) {

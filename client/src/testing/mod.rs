@@ -11,6 +11,8 @@ use std::time::Duration;
 use chat::{AccountId, Change, Command, Cursor, FeedRow, Memory, Reply, View};
 use opaque_ke::ServerSetup;
 use opaque_ke::rand::rngs::OsRng;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 use wire::message::{AccountInfo, FeedEvent, MessageInfo};
@@ -46,6 +48,10 @@ pub(crate) struct State {
     pub(crate) faults: HashMap<PeerId, Fault>,
     /// How often a `Send` reached any node.
     pub(crate) sends: u64,
+    /// What `Shuffles` keeps for later.
+    late: Vec<Command>,
+    /// What `Shuffles` draws from, the same in every run.
+    chance: StdRng,
 }
 
 /// What is wrong with a node.
@@ -59,6 +65,9 @@ pub(crate) enum Fault {
     Repeats,
     /// It takes requests and says nothing more, not even to a ping.
     Hangs,
+    /// Messages reach the log a little out of their order, some of them much later and with no answer, as they do while a new
+    /// leader is elected; their answers arrive in yet another order.
+    Shuffles,
 }
 
 impl Cluster {
@@ -71,6 +80,8 @@ impl Cluster {
             feed: BTreeMap::new(),
             faults: HashMap::new(),
             sends: 0,
+            late: Vec::new(),
+            chance: StdRng::seed_from_u64(1),
         };
         let shared = Shared {
             node_secret: secret.node_secret(),
@@ -116,6 +127,11 @@ impl Cluster {
             Some(fault) => self.state().faults.insert(peer(number), fault),
             None => self.state().faults.remove(&peer(number)),
         };
+    }
+
+    /// Makes `Shuffles` draw otherwise.
+    pub(crate) fn seed(&self, seed: u64) {
+        self.state().chance = StdRng::seed_from_u64(seed);
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -193,6 +209,19 @@ impl Shared {
 }
 
 impl State {
+    /// Whether something happens that happens once in so many times.
+    fn by_chance(&mut self, once_in: u32) -> bool {
+        self.chance.gen_range(0..once_in) == 0
+    }
+
+    /// Moves each by a few places.
+    fn shuffle<T>(&mut self, items: Vec<T>) -> Vec<T> {
+        let mut placed: Vec<_> =
+            items.into_iter().enumerate().map(|(at, item)| (at + self.chance.gen_range(0..5), item)).collect();
+        placed.sort_by_key(|(at, _)| *at);
+        placed.into_iter().map(|(_, item)| item).collect()
+    }
+
     pub(crate) fn account(&self, id: AccountId) -> AccountInfo {
         let account = self.memory.account(id).expect("an account of the log");
         AccountInfo {

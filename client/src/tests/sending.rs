@@ -25,8 +25,17 @@ async fn send_many(client: &Client, count: u32) -> Vec<String> {
     texts
 }
 
+/// What the profile holds now, in a folder of its own.
+fn copy_of(folder: &tempfile::TempDir) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().expect("a folder");
+    let file = |folder: &tempfile::TempDir| folder.path().join("profile.sqlite").display().to_string();
+    let connection = rusqlite::Connection::open(file(folder)).expect("opened");
+    connection.execute("VACUUM INTO ?1", [file(&copy)]).expect("copied");
+    copy
+}
+
 async fn all_sent(client: &Client) {
-    for _ in 0..2_000 {
+    for _ in 0..6_000 {
         if client.queued().await.expect("counted") == 0 {
             return;
         }
@@ -76,6 +85,51 @@ async fn messages_typed_while_the_node_dies_are_sent_once_and_in_order() {
     cluster.start(1);
     all_sent(&alice).await;
     assert_eq!(cluster.texts(account), texts);
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_that_the_nodes_shuffle_are_stored_in_the_order_they_were_typed() {
+    for seed in 0..20 {
+        let cluster = Cluster::of(&[1, 2]);
+        cluster.seed(seed);
+        let (_bob, _folder) = person(&cluster, "bob").await;
+        let (alice, _folder) = person(&cluster, "alice").await;
+        let (account, ..) = alice.account().expect("logged in");
+        cluster.fault(1, Some(Fault::Shuffles));
+        cluster.fault(2, Some(Fault::Shuffles));
+        let texts = send_many(&alice, 100).await;
+        all_sent(&alice).await;
+        assert_eq!(cluster.texts(account), texts, "seed {seed}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_copies_of_a_profile_keep_each_its_order() {
+    for seed in 0..10 {
+        let cluster = Cluster::of(&[1, 2]);
+        cluster.seed(seed);
+        let (_bob, _folder) = person(&cluster, "bob").await;
+        let (alice, folder) = person(&cluster, "alice").await;
+        let (account, ..) = alice.account().expect("logged in");
+        let copy = copy_of(&folder);
+        let twin = cluster.client(&copy);
+        twin.resume("alice").await.expect("kept");
+        cluster.fault(1, Some(Fault::Shuffles));
+        cluster.fault(2, Some(Fault::Shuffles));
+        for number in 0..60 {
+            for (client, name) in [(&alice, "alice"), (&twin, "twin")] {
+                client.send(bob(), format!("{name} {number}"), None).await.expect("queued");
+            }
+        }
+        all_sent(&alice).await;
+        all_sent(&twin).await;
+        let texts = cluster.texts(account);
+        for name in ["alice", "twin"] {
+            let own: Vec<String> = texts.iter().filter(|text| text.starts_with(name)).cloned().collect();
+            let typed: Vec<String> = (0..60).map(|number| format!("{name} {number}")).collect();
+            assert_eq!(own, typed, "seed {seed}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -214,10 +268,7 @@ async fn a_profile_restored_from_an_old_copy_sends_on_without_loss() {
     let (_bob, _folder) = person(&cluster, "bob").await;
     let (alice, folder) = person(&cluster, "alice").await;
     let (account, ..) = alice.account().expect("logged in");
-    let copy = tempfile::tempdir().expect("a folder");
-    let file = |folder: &tempfile::TempDir| folder.path().join("profile.sqlite").display().to_string();
-    let connection = rusqlite::Connection::open(file(&folder)).expect("opened");
-    connection.execute("VACUUM INTO ?1", [file(&copy)]).expect("copied");
+    let copy = copy_of(&folder);
     send_many(&alice, 3).await;
     all_sent(&alice).await;
     drop(alice);

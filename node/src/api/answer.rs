@@ -94,7 +94,9 @@ pub(super) async fn answer(connection: &Connection, ask: Ask) -> Result<Given, R
         Request::Leave => session::leave(connection).await,
         Request::DeleteAccount => session::delete_account(connection).await,
 
-        Request::Send { seq, id, to, text } => send::send(connection, seq, id, to, text).await,
+        Request::Send { seq, follows, id, to, text } => {
+            send::send(connection, send::Place { seq, follows }, id, to, text).await
+        }
         Request::Delivered { marks } => send::delivered(connection, marks).await,
         Request::Read { conversation, up_to } => send::read(connection, conversation, up_to).await,
 

@@ -16,10 +16,17 @@ use super::session::{self, LoggedIn};
 /// How many marks one request may carry; a client with more of them asks again.
 const MARKS_MAX: usize = 1024;
 
+/// Where in its session a message belongs.
+pub(super) struct Place {
+    pub(super) seq: Seq,
+    /// The message before it.
+    pub(super) follows: Option<MessageId>,
+}
+
 /// Stores a message. The answer is the log's reply, also where that is a rejection or a gap.
 pub(super) async fn send(
     connection: &Connection,
-    seq: Seq,
+    Place { seq, follows }: Place,
     id: MessageId,
     to: To,
     text: String,
@@ -27,7 +34,7 @@ pub(super) async fn send(
     let LoggedIn { session, .. } = session::current(connection)?;
     let text = Text::parse(text)?;
     let to = recipient(to)?;
-    let command = Command::Send { session, seq, id, to, text, at: connection.context.clock.now() };
+    let command = Command::Send { session, seq, follows, id, to, text, at: connection.context.clock.now() };
     let (_, reply) = connection.propose(command).await?;
     Ok(Answer::Sent(reply).into())
 }

@@ -73,7 +73,7 @@ pub(super) async fn established(connection: &Connection, id: SessionId, account:
     let session = context.read(context.app.session(id))?.ok_or_else(behind)?;
     connection.unsubscribe().await;
     connection.with_state(|state| state.session = Some(LoggedIn { session: id, account }));
-    Ok(Answer::Session { session: id, account: info, high_water: session.high_water }.into())
+    Ok(Answer::Session { session: id, account: info, numbering: session.numbering }.into())
 }
 
 /// Begins to push, in place of an earlier subscription of this connection.

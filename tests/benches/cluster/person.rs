@@ -23,6 +23,7 @@ pub(crate) struct Person {
     writer: FrameWriter<WriteHalf<BoxStream>>,
     asked: u64,
     seq: Seq,
+    last: Option<MessageId>,
 }
 
 impl Person {
@@ -46,6 +47,7 @@ impl Person {
             writer: FrameWriter::new(write),
             asked: 0,
             seq: Seq(0),
+            last: None,
         }
     }
 
@@ -74,7 +76,13 @@ impl Person {
     pub(crate) async fn send(&mut self, to: &str, text: &str) -> Duration {
         self.seq = self.seq.next();
         let id = MessageId(u128::from(rand::rngs::OsRng.next_u64()) << 64 | u128::from(rand::rngs::OsRng.next_u64()));
-        let request = Request::Send { seq: self.seq, id, to: To::Name(to.to_owned()), text: text.to_owned() };
+        let request = Request::Send {
+            seq: self.seq,
+            follows: self.last.replace(id),
+            id,
+            to: To::Name(to.to_owned()),
+            text: text.to_owned(),
+        };
         let started = Instant::now();
         let answer = self.ask(request).await;
         assert!(matches!(answer, Answer::Sent(Reply::Stored { .. })), "not stored: {answer:?}");

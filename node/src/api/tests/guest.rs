@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use argon2::{Algorithm, Argon2, Params, Version};
-use chat::{Cursor, MessageId, Reply, Seq, SessionId};
+use chat::{Cursor, MessageId, Numbering, Reply, Seq, SessionId};
 use opaque_ke::{
     ClientLogin, ClientLoginFinishParameters, ClientRegistration, ClientRegistrationFinishParameters,
     CredentialResponse, RegistrationResponse,
@@ -37,7 +37,7 @@ pub(super) struct Guest {
 pub(super) struct Login {
     pub(super) session: SessionId,
     pub(super) account: AccountInfo,
-    pub(super) high_water: Seq,
+    pub(super) numbering: Numbering,
 }
 
 impl Guest {
@@ -196,10 +196,11 @@ pub(super) fn credential_request(password: &str) -> Vec<u8> {
     begun.message.serialize().to_vec()
 }
 
-/// A message with an id of its own: that of its number.
+/// A message with an id of its own: that of its number. It follows the one with the number before.
 pub(super) fn message(seq: u64, to: &str, text: &str) -> Request {
     let (id, to) = (MessageId(u128::from(seq)), To::Name(to.into()));
-    Request::Send { seq: Seq(seq), id, to, text: text.into() }
+    let follows = (seq > 1).then(|| MessageId(u128::from(seq - 1)));
+    Request::Send { seq: Seq(seq), follows, id, to, text: text.into() }
 }
 
 /// The token that a guest draws: the first when it registers, the second when it logs in.
@@ -209,7 +210,7 @@ pub(super) fn token(n: u8) -> Token {
 
 fn logged_in(result: Result<Answer, Refusal>) -> Result<Login, Refusal> {
     match result? {
-        Answer::Session { session, account, high_water } => Ok(Login { session, account, high_water }),
+        Answer::Session { session, account, numbering } => Ok(Login { session, account, numbering }),
         other => panic!("a session was expected, not {other:?}"),
     }
 }

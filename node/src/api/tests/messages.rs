@@ -1,6 +1,6 @@
 //! Sending, marking and reading messages.
 
-use chat::{Cursor, Delivery, MessageId, Rejection, Reply, Seq};
+use chat::{Cursor, Delivery, MessageId, Numbering, Rejection, Reply};
 use wire::Code;
 use wire::message::{Answer, MessageInfo, Request, To};
 
@@ -68,7 +68,7 @@ async fn a_resend_is_answered_as_the_first_time() {
 async fn a_gap_says_which_number_is_expected() {
     let node = Node::new();
     let (mut alice, _bob) = alice_and_bob(&node).await;
-    assert_eq!(alice.send(2, "bob", "too early").await, Reply::SequenceGap { expected: Seq(1) });
+    assert_eq!(alice.send(2, "bob", "too early").await, Reply::SequenceGap { numbering: Numbering::default() });
 }
 
 #[tokio::test]

@@ -11,7 +11,10 @@ use super::twin::{NOON, Node};
 async fn an_account_is_created_and_its_password_opens_it_on_another_device() {
     let node = Node::new();
     let created = node.connect(1).register("Bob", "hunter2").await;
-    assert_eq!((created.account.name.as_str(), created.account.created_at, created.high_water.0), ("Bob", NOON, 0));
+    assert_eq!(
+        (created.account.name.as_str(), created.account.created_at, created.numbering.high_water.0),
+        ("Bob", NOON, 0)
+    );
     let login = node.connect(2).log_in("bOB", "hunter2").await.expect("the right password");
     assert_eq!(login.account, created.account);
     assert_ne!(login.session, created.session);
@@ -24,7 +27,7 @@ async fn logging_in_again_on_one_device_goes_on_with_its_numbers() {
     let created = bob.register("bob", "hunter2").await;
     bob.send(1, "bob", "a note").await;
     let login = node.connect(1).log_in("bob", "hunter2").await.expect("the right password");
-    assert_eq!((login.session, login.high_water.0), (created.session, 1));
+    assert_eq!((login.session, login.numbering.high_water.0), (created.session, 1));
 }
 
 #[tokio::test]

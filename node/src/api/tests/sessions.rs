@@ -14,7 +14,7 @@ async fn a_session_is_resumed_with_its_token_and_goes_on_with_its_numbers() {
     let login = bob.register("bob", "hunter2").await;
     bob.send(1, "bob", "a note").await;
     let resumed = node.connect(1).resume(login.session, token(1)).await.expect("its token");
-    assert_eq!((resumed.session, resumed.high_water.0), (login.session, 1));
+    assert_eq!((resumed.session, resumed.numbering.high_water.0), (login.session, 1));
 }
 
 #[tokio::test]

@@ -73,10 +73,11 @@ fn command((kind, a, b, c): Step, memory: &Memory, at: u64) -> Command {
         }
         11 | 12 => Command::MarkRead { session, conversation: ConversationId(pick(&there.conversations, b)), up_to },
         _ => {
-            let next = memory.session(session).map_or(1, |session| session.high_water.0 + 1);
+            let mut numbering = memory.session(session).map(|session| session.numbering).unwrap_or_default();
             // Mostly the next number, sometimes one executed before or one too far.
-            let seq = Seq((next + u64::from(c % 7 == 0)).saturating_sub(u64::from(c % 5 == 0)));
-            send(session, seq, MessageId(u128::from(at) % 20), name, "text")
+            let Seq(before) = &mut numbering.high_water;
+            *before = (*before + u64::from(c % 7 == 0)).saturating_sub(u64::from(c % 5 == 0));
+            send(session, numbering, MessageId(u128::from(at) % 20), name, "text")
         }
     }
 }

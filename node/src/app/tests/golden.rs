@@ -39,8 +39,14 @@ fn entries_keep_their_bytes() {
     let golden = [
         (Entry::Chat(create("Bob", 7)), format!("0100000703426f6203626f6203010203{}e807", "01".repeat(64))),
         (
-            Entry::Chat(send(SessionId(300), Seq(5), MessageId(9), "bob", "hi")),
-            "010004ac0205090003626f62026869d00f".to_owned(),
+            Entry::Chat(send(
+                SessionId(300),
+                Numbering { high_water: Seq(4), last: Some(MessageId(8)) },
+                MessageId(9),
+                "bob",
+                "hi",
+            )),
+            "010004ac02050108090003626f62026869d00f".to_owned(),
         ),
         (
             Entry::Chat(Command::MarkDelivered { session: SessionId(3), marks: vec![(ConversationId(4), Cursor(5))] }),

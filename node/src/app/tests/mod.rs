@@ -11,8 +11,8 @@ use std::sync::mpsc;
 
 use bytes::Bytes;
 use chat::{
-    AccountId, Command, ConversationId, CreationId, Cursor, DeviceId, MessageId, Name, NameKey, Recipient, Reply, Seq,
-    SessionId, Text, Timestamp,
+    AccountId, Command, ConversationId, CreationId, Cursor, DeviceId, MessageId, Name, NameKey, Numbering, Recipient,
+    Reply, Seq, SessionId, Text, Timestamp,
 };
 
 use super::keys::REPLICATED;
@@ -74,8 +74,8 @@ impl Replica {
     }
 
     fn says(&mut self, session: SessionId, to: &str, text: &str) -> (ConversationId, Cursor) {
-        let seq = self.app.session(session).unwrap().unwrap().high_water.next();
-        match self.then(send(session, seq, MessageId(u128::from(self.next)), to, text)) {
+        let numbering = self.app.session(session).unwrap().unwrap().numbering;
+        match self.then(send(session, numbering, MessageId(u128::from(self.next)), to, text)) {
             Reply::Stored { conversation, cursor, .. } => (conversation, cursor),
             other => panic!("{text:?} was not stored: {other:?}"),
         }
@@ -127,10 +127,12 @@ fn create(name: &str, number: u64) -> Command {
     }
 }
 
-fn send(session: SessionId, seq: Seq, id: MessageId, to: &str, text: &str) -> Command {
+/// The next message of a session that has come so far.
+fn send(session: SessionId, numbering: Numbering, id: MessageId, to: &str, text: &str) -> Command {
     Command::Send {
         session,
-        seq,
+        seq: numbering.high_water.next(),
+        follows: numbering.last,
         id,
         to: Recipient::Name(NameKey::fold(to)),
         text: Text::parse(text).unwrap(),

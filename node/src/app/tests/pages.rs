@@ -42,7 +42,7 @@ fn a_name_of_any_length_may_be_asked_for() {
     assert_eq!(replica.app.account_by_name(""), Ok(None));
     assert_eq!(names(&replica, Some(&long), Some(&long), 9), (vec![], false));
     assert_eq!(names(&replica, None, Some(""), 9).0, ["alice"]);
-    let reply = replica.then(send(session, Seq(1), MessageId(1), &long, "hello?"));
+    let reply = replica.then(send(session, Numbering::default(), MessageId(1), &long, "hello?"));
     assert_eq!(reply, Reply::Rejected(chat::Rejection::NoSuchAccount));
 }
 
