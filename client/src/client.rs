@@ -1,11 +1,13 @@
 //! The calls. Each ends within the client's deadline, with an answer or a refusal.
 
 mod accounts;
+mod inviting;
+mod keeping;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chat::{AccountId, ConversationId, Cursor, Delivery, MessageId, SessionId, Text};
+use chat::{AccountId, ConversationId, Cursor, Delivery, MessageId, SessionId, Text, Timestamp};
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -155,9 +157,9 @@ impl Client {
             check_length(name)?;
         }
         let id = id.unwrap_or_else(fresh_id);
-        let (queued_to, queued_text) = (to.clone(), text.clone());
-        self.profile(move |profile| profile.queue(account, id, &queued_to, &queued_text, clock::now_ms())).await?;
-        self.shared.hub.note(Update::Queued { id, to, text });
+        let (queued_to, queued_text, now_ms) = (to.clone(), text.clone(), clock::now_ms());
+        self.profile(move |profile| profile.queue(account, id, &queued_to, &queued_text, now_ms)).await?;
+        self.shared.hub.note(Update::Queued { id, to, text, queued_at: Timestamp(now_ms) });
         self.shared.queued.notify_one();
         Ok(id)
     }

@@ -101,6 +101,11 @@ impl Access {
         Ok(Self { granted: Granted { access, addresses: Vec::new(), operator } })
     }
 
+    /// Of which cluster. None: of whichever the profile remembers.
+    pub(crate) fn cluster(&self) -> Option<ClusterId> {
+        self.granted.access.as_ref().map(|(cluster, _)| *cluster)
+    }
+
     pub(crate) fn granted(self) -> Granted {
         self.granted
     }

@@ -10,7 +10,7 @@ use crate::update::Update;
 /// How many of the feed's updates wait for the reader. Beyond it the feed waits.
 const FEED_WAITING_MAX: usize = 256;
 
-/// How many other updates wait for the reader. Beyond it the oldest are dropped; what they said can be asked for.
+/// How many other updates wait for the reader. Beyond it the oldest are dropped, and the reader is told so; what they said can be asked for.
 const NOTES_WAITING_MAX: usize = 256;
 
 /// An update of the feed, and what it means to have received it.
@@ -69,19 +69,17 @@ impl Updates {
         if let Some(last) = self.last.take() {
             last.confirm();
         }
-        loop {
-            tokio::select! {
-                item = self.feed.recv() => {
-                    let (update, received) = item?;
-                    self.last = Some(received);
-                    return Some(update);
-                }
-                note = self.notes.recv() => match note {
-                    Ok(update) => return Some(update),
-                    Err(broadcast::error::RecvError::Lagged(_)) => {}
-                    Err(broadcast::error::RecvError::Closed) => return None,
-                },
+        tokio::select! {
+            item = self.feed.recv() => {
+                let (update, received) = item?;
+                self.last = Some(received);
+                Some(update)
             }
+            note = self.notes.recv() => match note {
+                Ok(update) => Some(update),
+                Err(broadcast::error::RecvError::Lagged(_)) => Some(Update::Missed),
+                Err(broadcast::error::RecvError::Closed) => None,
+            },
         }
     }
 }

@@ -26,9 +26,11 @@ mod hub;
 mod link;
 mod login;
 mod outbox;
+mod paths;
 mod profile;
 mod pump;
 mod reach;
+mod scout;
 mod shared;
 mod update;
 
@@ -41,12 +43,14 @@ pub use client::Client;
 pub use config::{Access, Config};
 pub use error::ClientError;
 pub use hub::Updates;
-pub use update::{FollowFrom, LinkState, Login, Page, Update, Want};
+pub use paths::Paths;
+pub use scout::{NodeHere, Scout, nodes_here};
+pub use update::{Draft, FollowFrom, LinkState, Login, Page, Pending, Update, Want};
 
 // What the calls speak of, so that most users need no other crate.
 pub use chat::{AccountId, ConversationId, Cursor, Delivery, MessageId, Seq, SessionId, Timestamp};
 pub use wire::message::{
     AccountChange, AccountInfo, ClusterHealth, ClusterStatus, ConversationInfo, MessageInfo, NodeDigest, NodeHint,
-    NodeStatus, To,
+    NodeProgress, NodeStatus, Role, To,
 };
 pub use wire::{Address, Code, PeerId, Refusal};

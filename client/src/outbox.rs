@@ -9,19 +9,20 @@
 //! so whichever copy of a message arrives first, all that were typed before it are settled.
 //! Sending itself is in `pump`.
 
-use chat::{AccountId, MessageId, Numbering, Seq, SessionId};
+use chat::{AccountId, MessageId, Numbering, Seq, SessionId, Timestamp};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use wire::message::To;
 use wire::{Code, Refusal};
 
-use crate::ClientError;
 use crate::profile::{Profile, damaged, fixed, int, uint};
+use crate::{ClientError, Pending};
 
 /// How many messages an account may have waiting. Beyond it `send` refuses with `busy`.
 pub(crate) const WAITING_MAX: u64 = 10_000;
 
-/// How many settled messages are remembered for each account, so that asking about them or sending them again is answered. Older
-/// ones are forgotten; the cluster itself still knows their ids.
+/// How many stored messages are remembered for each account, so that asking about them or sending them again is answered; older
+/// ones are forgotten, and the cluster itself still knows their ids. As many failed ones are kept beside them: nothing else
+/// has their text, so only a later failure pushes one out.
 const SETTLED_MAX: u64 = 1_000;
 
 const QUEUED: i64 = 0;
@@ -108,6 +109,34 @@ impl Profile {
             let query = "SELECT count(*) FROM outbox WHERE cluster = ?1 AND account = ?2 AND state = 0";
             let count = connection.query_row(query, params![cluster, int(account.0)], |row| row.get(0))?;
             Ok(uint(count))
+        })
+    }
+
+    /// What is not stored: what failed, the oldest first, and then what waits, in its turn.
+    pub(crate) fn pending(&self, account: AccountId) -> Result<Vec<Pending>, ClientError> {
+        self.read(|connection, cluster| {
+            let mut query = connection.prepare_cached(
+                "SELECT seq, id, to_name, to_account, text, follows, queued_at, state, refusal_code, refusal_message
+                 FROM outbox WHERE cluster = ?1 AND account = ?2 AND state != ?3
+                 ORDER BY state DESC, CASE state WHEN 0 THEN session ELSE queued_at END, seq",
+            )?;
+            let mut rows = query.query(params![cluster, int(account.0), STORED])?;
+            let mut pending = Vec::new();
+            while let Some(row) = rows.next()? {
+                pending.push(pending_from(row)?);
+            }
+            Ok(pending)
+        })
+    }
+
+    /// Forgets a message that failed. Answers whether there was one: one that waits is not to be forgotten, it may be on its way.
+    pub(crate) fn discard(&self, account: AccountId, id: MessageId) -> Result<bool, ClientError> {
+        self.change(|transaction, cluster| {
+            let gone = transaction.execute(
+                "DELETE FROM outbox WHERE cluster = ?1 AND account = ?2 AND id = ?3 AND state = ?4",
+                params![cluster, int(account.0), id_bytes(id), FAILED],
+            )?;
+            Ok(gone > 0)
         })
     }
 
@@ -351,12 +380,15 @@ fn give_up_number(
 }
 
 fn forget_old(transaction: &Transaction<'_>, cluster: i64, account: AccountId) -> Result<(), ClientError> {
-    transaction.execute(
-        "DELETE FROM outbox WHERE cluster = ?1 AND account = ?2 AND state != 0 AND queued_at <
-             (SELECT queued_at FROM outbox WHERE cluster = ?1 AND account = ?2 AND state != 0
-              ORDER BY queued_at DESC LIMIT 1 OFFSET ?3)",
-        params![cluster, int(account.0), int(SETTLED_MAX)],
-    )?;
+    for state in [STORED, FAILED] {
+        // `state != 0` as well, or SQLite would not see that the index of settled messages has them all.
+        transaction.execute(
+            "DELETE FROM outbox WHERE cluster = ?1 AND account = ?2 AND state = ?4 AND state != 0 AND queued_at <
+                 (SELECT queued_at FROM outbox WHERE cluster = ?1 AND account = ?2 AND state = ?4 AND state != 0
+                  ORDER BY queued_at DESC LIMIT 1 OFFSET ?3)",
+            params![cluster, int(account.0), int(SETTLED_MAX), state],
+        )?;
+    }
     Ok(())
 }
 
@@ -457,6 +489,15 @@ fn waiting_from(row: &Row<'_>) -> Result<Waiting, ClientError> {
     let id = message_id(row.get(1)?)?;
     let follows = row.get::<_, Option<Vec<u8>>>(5)?.map(message_id).transpose()?;
     Ok(Waiting { seq: Seq(uint(row.get(0)?)), follows, id, to, text: row.get(4)? })
+}
+
+fn pending_from(row: &Row<'_>) -> Result<Pending, ClientError> {
+    let Waiting { id, to, text, .. } = waiting_from(row)?;
+    let failed = match progress_from((row.get(7)?, row.get(8)?, row.get(9)?))? {
+        Progress::Failed(refusal) => Some(refusal),
+        Progress::Queued | Progress::Stored => None,
+    };
+    Ok(Pending { id, to, text, queued_at: Timestamp(uint(row.get(6)?)), failed })
 }
 
 fn progress_from(row: (i64, Option<String>, Option<String>)) -> Result<Progress, ClientError> {

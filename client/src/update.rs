@@ -44,6 +44,7 @@ pub enum Update {
         id: MessageId,
         to: To,
         text: String,
+        queued_at: Timestamp,
     },
     /// A message of this device is stored by a majority. `recipient_active` is as of then.
     Stored {
@@ -70,6 +71,8 @@ pub enum Update {
     SessionEnded {
         refusal: Refusal,
     },
+    /// The reader was too slow for what is told as it happens, and has missed some of it.
+    Missed,
 }
 
 /// How the client is connected.
@@ -109,6 +112,25 @@ pub struct Login {
     pub account: AccountInfo,
     /// False: no node has confirmed it yet, the profile knew enough. Sending works; it waits in the outbox.
     pub online: bool,
+}
+
+/// A message of this device that no majority has stored yet, or that never will be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    pub id: MessageId,
+    pub to: To,
+    pub text: String,
+    pub queued_at: Timestamp,
+    /// Why it will never be sent. None: it waits for its turn.
+    pub failed: Option<Refusal>,
+}
+
+/// What was typed for somebody and not sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// The other account.
+    pub with: AccountId,
+    pub text: String,
 }
 
 /// A page of something. `stale`: from one node alone, which could not ask a majority.

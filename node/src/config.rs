@@ -5,7 +5,6 @@
 //! here and become types here, so that a bad value gets the same sentence wherever it was written.
 //! Nothing in here touches a file other than the configuration.
 
-mod paths;
 mod setting;
 mod sources;
 
@@ -16,7 +15,7 @@ use std::time::Duration;
 use wire::Address;
 use wire::invite::Invite;
 
-pub use paths::Paths;
+pub use client::Paths;
 pub use setting::Setting;
 pub use sources::{Flags, Found, Origin, Sources};
 

@@ -35,7 +35,7 @@ fn daemon(args: DaemonArgs) -> i32 {
 }
 
 fn daemon_config(args: DaemonArgs) -> Result<DaemonConfig, ConfigError> {
-    let paths = Paths::of_user(&environment)?;
+    let paths = Paths::of_user(&environment).ok_or(ConfigError::NoHome)?;
     let file = args.config_file();
     let sources = Sources::gather(args.flags(), file.as_deref(), &paths, &environment)?;
     DaemonConfig::resolve(paths, &sources)

@@ -114,6 +114,7 @@ impl Client {
             Err(error) if ends_session(error.code()) && self.is_gone(&signed).await? => 0,
             Err(error) => return Err(error),
         };
+        self.profile(move |profile| profile.forget_drafts(signed.account)).await?;
         self.sign_out(signed.account).await?;
         Ok(returned)
     }

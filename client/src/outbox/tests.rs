@@ -246,3 +246,43 @@ fn a_full_outbox_refuses_and_keeps_what_it_has() {
     assert_eq!(more.expect_err("full").code(), Code::Busy);
     assert_eq!(profile.waiting_count(ALICE), Ok(WAITING_MAX));
 }
+
+#[test]
+fn what_failed_is_listed_before_what_waits_until_it_is_discarded() {
+    let (profile, _folder) = with_alice();
+    for id in 1..=4 {
+        queue(&profile, id);
+    }
+    profile.settle_stored(ALICE, MessageId(1)).expect("settled");
+    profile.settle_failed(ALICE, MessageId(3), &refusal()).expect("settled");
+    let pending = profile.pending(ALICE).expect("listed");
+    let listed: Vec<_> = pending.iter().map(|pending| (pending.id.0, pending.failed.is_some())).collect();
+    assert_eq!(listed, [(3, true), (2, false), (4, false)]);
+    assert_eq!((pending[0].text.as_str(), pending[0].failed.as_ref()), ("text 3", Some(&refusal())));
+    assert_eq!(profile.discard(ALICE, MessageId(2)), Ok(false), "it may be on its way");
+    assert_eq!(profile.discard(ALICE, MessageId(3)), Ok(true));
+    let left: Vec<_> = profile.pending(ALICE).expect("listed").iter().map(|pending| pending.id.0).collect();
+    assert_eq!(left, [2, 4]);
+}
+
+#[test]
+fn a_failed_message_outlives_any_number_of_stored_ones() {
+    let (profile, _folder) = with_alice();
+    queue(&profile, 1);
+    profile.settle_failed(ALICE, MessageId(1), &refusal()).expect("settled");
+    let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200)
+                INSERT INTO outbox (cluster, account, id, session, seq, to_name, text, queued_at, state)
+                SELECT ?1, ?2, randomblob(16), 10, 100 + i, 'bob', 'x', 1 + i, 1 FROM n";
+    let filled = profile.change(|transaction, cluster| {
+        transaction.execute(fill, params![cluster, int(ALICE.0)])?;
+        Ok(())
+    });
+    filled.expect("filled");
+    profile.queue(ALICE, MessageId(2), &To::Name("bob".into()), "next", 5_000).expect("queued");
+    let stored = "SELECT count(*) FROM outbox WHERE state = 1";
+    let stored: i64 =
+        profile.read(|connection, _| Ok(connection.query_row(stored, [], |row| row.get(0))?)).expect("one");
+    assert_eq!(stored, SETTLED_MAX as i64 + 1, "the oldest stored ones are forgotten");
+    let ids: Vec<_> = profile.pending(ALICE).expect("listed").iter().map(|pending| pending.id.0).collect();
+    assert_eq!(ids, [1, 2]);
+}

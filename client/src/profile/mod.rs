@@ -4,7 +4,9 @@
 //! Several processes of one profile use the file at once, so every change is one transaction that reads what
 //! it depends on. Nothing here waits for the network or knows the time: callers pass it in.
 
+mod drafts;
 mod sessions;
+mod settings;
 
 use std::fmt;
 use std::fs;
@@ -19,6 +21,7 @@ use wire::{Address, Code, PeerId};
 use crate::ClientError;
 
 pub(crate) use sessions::KeptSession;
+pub(crate) use settings::{keep_settings, kept_settings};
 
 /// The file in the profile's folder.
 const FILE: &str = "profile.sqlite";
@@ -93,6 +96,16 @@ const MIGRATIONS: &[&str] = &[
     "
     ALTER TABLE outbox ADD COLUMN follows BLOB;
     ALTER TABLE session ADD COLUMN last BLOB;
+",
+    "
+    CREATE TABLE draft (
+        cluster INTEGER NOT NULL REFERENCES cluster,
+        account INTEGER NOT NULL,
+        other INTEGER NOT NULL,
+        text TEXT NOT NULL,
+        PRIMARY KEY (cluster, account, other)
+    ) WITHOUT ROWID;
+    CREATE TABLE settings (only INTEGER PRIMARY KEY CHECK (only = 1), text TEXT NOT NULL);
 ",
 ];
 

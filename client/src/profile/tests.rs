@@ -117,3 +117,50 @@ fn a_file_that_is_no_profile_is_said_to_be_damaged() {
     let error = Profile::open(folder.path(), cluster(1), [9; 32], 1).expect_err("damaged");
     assert_eq!(error.code(), Code::Damaged);
 }
+
+#[test]
+fn drafts_are_kept_for_each_account_and_conversation_until_they_are_empty() {
+    let folder = folder();
+    let (alice, bob) = (AccountId(1), AccountId(2));
+    let draft = |with: u64, text: &str| crate::Draft { with: AccountId(with), text: text.into() };
+    let profile = open(&folder, cluster(1));
+    profile.keep_draft(alice, &draft(7, "half a th")).expect("kept");
+    profile.keep_draft(alice, &draft(7, "half a thought")).expect("kept");
+    profile.keep_draft(alice, &draft(8, "another")).expect("kept");
+    profile.keep_draft(bob, &draft(7, "bob's")).expect("kept");
+    drop(profile);
+    let profile = open(&folder, None);
+    assert_eq!(profile.drafts(alice), Ok(vec![draft(7, "half a thought"), draft(8, "another")]));
+    profile.keep_draft(alice, &draft(8, "")).expect("kept");
+    assert_eq!(profile.drafts(alice), Ok(vec![draft(7, "half a thought")]));
+    profile.forget_drafts(alice).expect("forgotten");
+    assert_eq!((profile.drafts(alice), profile.drafts(bob)), (Ok(vec![]), Ok(vec![draft(7, "bob's")])));
+}
+
+#[test]
+fn settings_are_there_before_any_cluster_is() {
+    let folder = folder();
+    let inside = folder.path().join("client");
+    assert_eq!(kept_settings(&inside), Ok(None));
+    assert!(!inside.exists(), "asking makes nothing");
+    keep_settings(&inside, "dark").expect("kept");
+    keep_settings(&inside, "light").expect("kept");
+    assert_eq!(kept_settings(&inside), Ok(Some("light".into())));
+    Profile::open(&inside, cluster(1), [9; 32], 1).expect("the same file serves");
+    assert_eq!(kept_settings(&inside), Ok(Some("light".into())));
+}
+
+#[test]
+fn a_profile_of_the_first_version_gets_its_drafts() {
+    let folder = folder();
+    let mut connection = Connection::open(folder.path().join(FILE)).expect("opened");
+    let transaction = begin(&mut connection).expect("begun");
+    transaction.execute_batch(MIGRATIONS[0]).expect("made");
+    transaction.pragma_update(None, "user_version", 1).expect("set");
+    transaction.commit().expect("committed");
+    drop(connection);
+    let profile = open(&folder, cluster(1));
+    let draft = crate::Draft { with: AccountId(2), text: "kept".into() };
+    profile.keep_draft(AccountId(1), &draft).expect("kept");
+    assert_eq!(profile.drafts(AccountId(1)), Ok(vec![draft]));
+}

@@ -121,3 +121,15 @@ async fn logging_out_forgets_the_session_here_and_there() {
     assert_eq!(again.kept_accounts().await, Ok(vec![]));
     assert_eq!(again.resume("alice").await.expect_err("gone").code(), Code::NotLoggedIn);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_code_made_by_one_client_lets_another_in() {
+    let cluster = Cluster::of(&[1]);
+    let (alice, _folder) = person(&cluster, "alice").await;
+    let code = alice.invite().await.expect("a code");
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut config = cluster.config(&folder);
+    config.access = Access::from_code(&code).expect("a code that makes sense");
+    let guest = Client::open(config).expect("opened");
+    guest.accounts(None, None, 1).await.expect("let in");
+}

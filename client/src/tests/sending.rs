@@ -302,3 +302,30 @@ async fn a_blank_or_endless_text_is_refused_before_it_is_queued() {
     }
     assert_eq!(alice.queued().await, Ok(0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_failed_stays_listed_until_it_is_discarded() {
+    let cluster = Cluster::of(&[1]);
+    let (alice, _folder) = person(&cluster, "alice").await;
+    let lost = alice.send(To::Name("nobody".into()), "hello?".into(), None).await.expect("queued");
+    alice.settled(lost, Want::Stored, WITHIN).await.expect_err("there is no nobody");
+    let pending = alice.pending().await.expect("listed");
+    assert_eq!(pending.len(), 1);
+    assert_eq!(pending[0].failed.as_ref().map(|refusal| refusal.code), Some(Code::NoSuchAccount));
+    alice.discard(lost).await.expect("discarded");
+    alice.discard(lost).await.expect("which is as well done twice");
+    assert_eq!(alice.pending().await, Ok(vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_on_its_way_or_stored_is_not_discarded() {
+    let cluster = Cluster::of(&[1]);
+    let (_bob, _folder) = person(&cluster, "bob").await;
+    let (alice, _folder) = person(&cluster, "alice").await;
+    cluster.fault(1, Some(Fault::NoQuorum));
+    let id = alice.send(bob(), "hello".into(), None).await.expect("queued");
+    assert_eq!(alice.discard(id).await.expect_err("it waits").code(), Code::Busy);
+    cluster.fault(1, None);
+    alice.settled(id, Want::Stored, WITHIN).await.expect("stored");
+    assert_eq!(alice.discard(id).await.expect_err("it is stored").code(), Code::IdConflict);
+}

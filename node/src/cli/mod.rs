@@ -58,7 +58,7 @@ fn settle(
     args: &ClientArgs,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<(ClientSettings, Sources), ConfigError> {
-    let paths = Paths::of_user(environment)?;
+    let paths = Paths::of_user(environment).ok_or(ConfigError::NoHome)?;
     let sources = Sources::gather(args.options.flags(), args.options.config.as_deref(), &paths, environment)?;
     Ok((ClientSettings::resolve(paths, &sources)?, sources))
 }

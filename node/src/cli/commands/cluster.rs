@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use client::{Address, Client, ClusterStatus, Code, NodeDigest};
+use client::{Code, NodeDigest};
 use wire::invite::{Grant, Invite};
 use wire::secret::ClusterSecret;
 
@@ -36,7 +36,7 @@ async fn invite(role: InviteFor, context: &mut Context) -> Result<(), CliError> 
     })?;
     let secret = ClusterSecret::parse(secret.trim())
         .map_err(|error| CliError::refused(Code::Damaged, format!("The cluster secret is damaged: {error}")))?;
-    let addresses = addresses(&context.operator().await?).await?;
+    let addresses = context.operator().await?.addresses_to_give().await?;
     let node = secret.node_secret();
     let (word, grant) = match role {
         InviteFor::Node => ("node", Grant::Node(node)),
@@ -44,16 +44,6 @@ async fn invite(role: InviteFor, context: &mut Context) -> Result<(), CliError> 
     };
     let code = Invite { cluster: secret.cluster_id(), addresses, grant }.to_string();
     context.output.row("invite", InviteCode { r#for: word, code: &code }, &code)
-}
-
-/// Where nodes listen now. Another machine cannot use an address of this machine only, so those
-/// are left out unless there is nothing else.
-async fn addresses(client: &Client) -> Result<Vec<Address>, CliError> {
-    let ClusterStatus { nodes, .. } = client.cluster_status().await?;
-    let all: BTreeSet<Address> = nodes.into_iter().flat_map(|node| node.addresses).collect();
-    let (here, elsewhere): (Vec<_>, Vec<_>) =
-        all.into_iter().partition(|address| address.socket().is_some_and(|socket| socket.ip().is_loopback()));
-    Ok(if elsewhere.is_empty() { here } else { elsewhere })
 }
 
 async fn remove(name: &str, yes: bool, context: &mut Context) -> Result<(), CliError> {

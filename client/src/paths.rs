@@ -1,10 +1,9 @@
-//! Where files lie. Nothing here makes a folder or looks into one.
+//! Where the files of a user's nodes and clients lie: the daemon, `node --cli` and the app agree by asking here. Nothing here makes a
+//! folder or looks into one.
 
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
-
-use super::ConfigError;
 
 /// The folders that a user's nodes and clients share.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,16 +15,16 @@ pub struct Paths {
 
 impl Paths {
     /// The folders of this user: all of them under `FIVE9S_HOME` where that is set, else where the
-    /// XDG conventions put them.
-    pub fn of_user(environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+    /// XDG conventions put them. None: the user has no home folder.
+    pub fn of_user(environment: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
         if let Some(home) = environment("FIVE9S_HOME") {
-            return Ok(Self::under(Path::new(&home)));
+            return Some(Self::under(Path::new(&home)));
         }
-        let base = etcetera::choose_base_strategy().map_err(|_| ConfigError::NoHome)?;
+        let base = etcetera::choose_base_strategy().ok()?;
         let data = base.data_dir().join("five9s");
         // Without a runtime folder the data folder has one: it is as private, and only outlives a restart.
         let runtime = base.runtime_dir().map_or_else(|| data.join("runtime"), |runtime| runtime.join("five9s"));
-        Ok(Self { config: base.config_dir().join("five9s"), data, runtime })
+        Some(Self { config: base.config_dir().join("five9s"), data, runtime })
     }
 
     /// Everything under one folder.
@@ -76,7 +75,7 @@ mod tests {
 
     #[test]
     fn one_folder_holds_everything() {
-        let paths = Paths::of_user(&|key| (key == "FIVE9S_HOME").then(|| "/trial".to_owned())).unwrap();
+        let paths = Paths::of_user(&|key| (key == "FIVE9S_HOME").then(|| "/trial".to_owned())).expect("given");
         for path in [
             paths.cluster_secret_file(),
             paths.node_dir("n1"),
