@@ -63,6 +63,8 @@ pub struct DaemonConfig {
     pub mdns: bool,
     pub log_format: LogFormat,
     pub timing: TimingOverrides,
+    /// Whether to stop once stdin ends. Said on the command line only: it is about whoever started this process.
+    pub until_eof: bool,
 }
 
 /// What replaces the defaults of Raft's timing and log keeping.
@@ -128,6 +130,7 @@ impl DaemonConfig {
             mdns: sources.parse_with(Setting::Mdns, yes_or_no)?.unwrap_or(true),
             log_format: sources.parse(Setting::LogFormat)?.unwrap_or_default(),
             timing: TimingOverrides::resolve(sources)?,
+            until_eof: false,
         })
     }
 }

@@ -36,9 +36,9 @@ fn daemon(args: DaemonArgs) -> i32 {
 
 fn daemon_config(args: DaemonArgs) -> Result<DaemonConfig, ConfigError> {
     let paths = Paths::of_user(&environment).ok_or(ConfigError::NoHome)?;
-    let file = args.config_file();
+    let (file, until_eof) = (args.config_file(), args.until_eof());
     let sources = Sources::gather(args.flags(), file.as_deref(), &paths, &environment)?;
-    DaemonConfig::resolve(paths, &sources)
+    Ok(DaemonConfig { until_eof, ..DaemonConfig::resolve(paths, &sources)? })
 }
 
 fn client(args: ClientArgs) -> i32 {

@@ -71,6 +71,9 @@ pub struct DaemonArgs {
     /// How to log to stderr; RUST_LOG says how much [default: text].
     #[arg(long, value_parser = ["text", "json"])]
     log_format: Option<String>,
+    /// Stop once stdin ends: for a program that runs a node of its own, and must not leave it behind however it ends.
+    #[arg(long)]
+    until_eof: bool,
     /// A configuration file, stronger than the user's own.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -87,6 +90,11 @@ impl DaemonArgs {
     /// The file that `--config` names.
     pub fn config_file(&self) -> Option<PathBuf> {
         self.config.clone()
+    }
+
+    /// Whether the daemon stops once its stdin ends.
+    pub fn until_eof(&self) -> bool {
+        self.until_eof
     }
 
     /// The settings among the flags.

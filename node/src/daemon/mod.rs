@@ -90,7 +90,7 @@ pub fn run(config: DaemonConfig) -> Result<(), DaemonError> {
 }
 
 async fn run_in(config: DaemonConfig, place: Place) -> Result<(), DaemonError> {
-    let mut signals = signals::Signals::listen()?;
+    let mut signals = signals::Signals::listen(config.until_eof)?;
     let transport = listen(&config, &place).await?;
     let runtime = RuntimeFolder(config.paths.nodes_dir());
     let folder = Arc::clone(&place.folder);
