@@ -1,5 +1,6 @@
 //! One file for each kind of promise, with real processes where the point is the process.
 
+mod app;
 mod faults;
 mod formation;
 mod membership;

@@ -26,7 +26,7 @@ pub struct Daemon {
 }
 
 /// The `node` program, brought up to date once for the whole test run.
-pub(crate) fn program() -> &'static Path {
+pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         // The same selection as the test run itself: fewer crates at once would mean other features of the

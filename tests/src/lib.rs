@@ -10,6 +10,6 @@ mod interactive;
 mod wait;
 
 pub use cli::{Cli, Ran};
-pub use cluster::{Cluster, Daemon, Status};
+pub use cluster::{Cluster, Daemon, Status, program as node_program};
 pub use interactive::Interactive;
 pub use wait::{PATIENCE, eventually};
