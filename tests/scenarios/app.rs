@@ -5,9 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use app_api::{Api, Desktop, Notice, Setup, Updates};
+use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::{Cluster, PATIENCE, node_program};
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message;
+use ui_bridge::Bridge;
 
 /// A desktop that writes down what it was asked for.
 #[derive(Default)]
@@ -224,4 +228,43 @@ async fn one_person_alone_has_a_chat_for_as_long_as_the_app_runs() {
     assert_eq!(page["page"]["items"][0]["text"], "a note");
     app.api.leave().await;
     soon("the node ends with the app", || !node_file.exists()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_of_the_tests_has_the_same_calls_and_nobody_else_has() {
+    let cluster = Cluster::start(1);
+    let profile = folder();
+    let app = App::open(cluster.home(), profile.path());
+    let ui = folder();
+    std::fs::write(ui.path().join("index.html"), "<!doctype html>").expect("written");
+    let bridge = Bridge::open(app.api.clone(), Some(ui.path().to_owned()), vec![]).await.expect("open");
+    let (socket, page) = (bridge.socket.clone(), bridge.page.clone().expect("a page"));
+    assert!(
+        page.ends_with(&socket.replace(':', "%3A").replace('/', "%2F").replace('?', "%3F").replace('=', "%3D")),
+        "{page}"
+    );
+    let serving = tokio::spawn(bridge.serve(std::future::pending()));
+
+    let (token_free, _) = socket.split_once("token=").expect("a token");
+    assert!(connect_async(format!("{token_free}token=guessed")).await.is_err());
+    let (mut browser, _) = connect_async(&socket).await.expect("let in");
+    for (id, call) in [(1, "join_local"), (2, "cluster"), (3, "nonsense")] {
+        let frame = json!({"id": id, "call": call, "args": {}}).to_string();
+        browser.send(Message::text(frame)).await.expect("sent");
+        let answer = loop {
+            let read = tokio::time::timeout(PATIENCE, browser.next()).await.expect("in time");
+            let frame: Value =
+                serde_json::from_str(read.expect("open").expect("read").to_text().expect("text")).expect("JSON");
+            if frame["id"] == id {
+                break frame;
+            }
+            assert!(frame["update"]["type"].is_string(), "{frame}");
+        };
+        match id {
+            1 => assert_eq!(answer, json!({"id": 1, "ok": null})),
+            2 => assert_eq!(answer["ok"]["nodes"][0]["name"], "n1", "{answer}"),
+            _ => assert_eq!(answer["err"]["code"], "request_malformed", "{answer}"),
+        }
+    }
+    serving.abort();
 }
