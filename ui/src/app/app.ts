@@ -1,0 +1,84 @@
+// The one place that knows everyone: builds the parts in order, and hands them to the screens.
+
+import { getContext, setContext } from "svelte";
+import { asRefusal, type Backend, type CallName } from "../backend";
+import { sentence } from "../text/language.svelte";
+import { Following } from "./following";
+import { Announcer, Notices } from "./notices.svelte";
+import { Panels } from "./panels.svelte";
+import { Preferences } from "./preferences";
+import { Reading } from "./reading";
+import { Session } from "./session";
+import { Store } from "./store.svelte";
+import { Writing } from "./writing";
+
+export class App {
+  readonly backend: Backend;
+  readonly store = new Store();
+  readonly panels = new Panels();
+  readonly notices = new Notices();
+  readonly announcer = new Announcer();
+  readonly session: Session;
+  readonly reading: Reading;
+  readonly writing: Writing;
+  readonly preferences: Preferences;
+  readonly #following: Following;
+
+  constructor(backend: Backend) {
+    this.backend = backend;
+    this.session = new Session(backend, this.store);
+    this.reading = new Reading(backend, this.store);
+    this.writing = new Writing(backend, this.store);
+    this.preferences = new Preferences(backend, this.store);
+    this.#following = new Following(this.store, this.session, this.reading, this.announcer);
+  }
+
+  /** Follows what happens, and loads what there is. Answers with how to stop. */
+  start(): () => void {
+    const stop = this.#following.follow(this.backend);
+    const focused = () => this.reading.focused();
+    const blurred = () => {
+      this.reading.tellView();
+      this.writing.flush();
+    };
+    window.addEventListener("focus", focused);
+    window.addEventListener("blur", blurred);
+    window.addEventListener("pagehide", blurred);
+    void this.preferences.load();
+    this.attempt(this.session.start());
+    return () => {
+      stop();
+      window.removeEventListener("focus", focused);
+      window.removeEventListener("blur", blurred);
+      window.removeEventListener("pagehide", blurred);
+    };
+  }
+
+  supports(call: CallName): boolean {
+    return this.backend.supports.has(call);
+  }
+
+  /** Says so, should it be refused. */
+  attempt(promise: Promise<unknown>): void {
+    promise.catch((thrown: unknown) => this.notices.say(sentence(asRefusal(thrown)), true));
+  }
+
+  openLink(url: string): void {
+    this.attempt(this.backend.call("open_link", { url }));
+  }
+
+  async copy(text: string, done: string): Promise<void> {
+    await navigator.clipboard.writeText(text);
+    this.notices.say(done);
+  }
+}
+
+const KEY = Symbol("app");
+
+export function provideApp(app: App): void {
+  setContext(KEY, app);
+}
+
+export function useApp(): App {
+  return getContext<App>(KEY);
+}

@@ -1,0 +1,96 @@
+// The link and the leader: what happened to them, and what people are told of it. A trouble that is over
+// within a second is not mentioned; a longer one is one calm line.
+
+import type { Health, Link } from "../backend";
+import type { Connection, Notice, Takeover, Trouble } from "./state";
+
+/** A trouble shorter than this is not worth a word. */
+export const CALM_MS = 1000;
+
+/** Takeovers that are remembered; older ones are of no interest. */
+const TAKEOVERS_MAX = 20;
+
+/** Whether messages can be stored now, as far as this device knows. */
+export function writable(connection: Connection): boolean {
+  return connection.link.state === "live" && connection.link.writable && connection.health?.writable !== false;
+}
+
+function troubled(connection: Connection): boolean {
+  const { link, health } = connection;
+  const leaderDead = health !== null && !health.nodes.some((node) => node.name === health.leader && node.reachable);
+  return !writable(connection) || link.state !== "live" || leaderDead;
+}
+
+function noticeOf(connection: Connection, trouble: Trouble | null, at: number): Notice | null {
+  if (trouble === null || at - trouble.since < CALM_MS) return null;
+  if (connection.link.state === "searching") return "reconnecting";
+  return writable(connection) ? null : "read_only";
+}
+
+/** Times the trouble, and finds the words for it. */
+function judged(connection: Connection, at: number): Connection {
+  const trouble = troubled(connection) ? (connection.trouble ?? { since: at, affected: 0 }) : null;
+  return { ...connection, trouble, notice: noticeOf(connection, trouble, at) };
+}
+
+export function withLink(connection: Connection, link: Link, at: number): Connection {
+  return judged({ ...connection, link }, at);
+}
+
+export function withHealth(connection: Connection, health: Health, at: number, cursor: number): Connection {
+  const leader = health.leader ?? connection.leader;
+  const tookOver = connection.leader !== null && health.leader !== null && health.leader !== connection.leader;
+  const takeovers = tookOver ? appended(connection, health.leader, at, cursor) : connection.takeovers;
+  return judged({ ...connection, health, leader, takeovers }, at);
+}
+
+function appended(connection: Connection, leader: string | null, at: number, cursor: number): readonly Takeover[] {
+  const { takeovers, trouble } = connection;
+  const takeover: Takeover = {
+    id: (takeovers.at(-1)?.id ?? 0) + 1,
+    leader: leader ?? "",
+    silence_ms: trouble === null ? null : at - trouble.since,
+    affected: trouble?.affected ?? 0,
+    after: cursor,
+  };
+  return [...takeovers, takeover].slice(-TAKEOVERS_MAX);
+}
+
+export function withTick(connection: Connection, at: number): Connection {
+  const notice = noticeOf(connection, connection.trouble, at);
+  return notice === connection.notice ? connection : { ...connection, notice };
+}
+
+/** A message of this device was refused. */
+export function withRefusedMessage(connection: Connection): Connection {
+  const { trouble } = connection;
+  return trouble === null ? connection : { ...connection, trouble: { ...trouble, affected: trouble.affected + 1 } };
+}
+
+/** Milliseconds until the state of the notice may change by itself; null: it will not. */
+export function calmFor(connection: Connection, at: number): number | null {
+  const { trouble, notice } = connection;
+  if (trouble === null || notice !== null) return null;
+  const left = trouble.since + CALM_MS - at;
+  return left > 0 ? left : noticeOf(connection, trouble, at) === null ? null : 0;
+}
+
+/** Who can be reached, and how many it takes to store something. */
+export interface Quorum {
+  readonly reachable: readonly string[];
+  readonly unreachable: readonly string[];
+  readonly voters: number;
+  readonly needed: number;
+}
+
+export function quorum({ health, cluster }: Connection): Quorum | null {
+  const nodes = health?.nodes ?? cluster?.nodes;
+  if (nodes === undefined || nodes.length === 0) return null;
+  const voters = cluster?.voters ?? nodes.length;
+  return {
+    reachable: nodes.filter((node) => node.reachable).map((node) => node.name),
+    unreachable: nodes.filter((node) => !node.reachable).map((node) => node.name),
+    voters,
+    needed: Math.floor(voters / 2) + 1,
+  };
+}

@@ -1,0 +1,54 @@
+// This device's messages on their way into the log.
+
+import type { Pending, Refusal, To } from "../backend";
+import { writable } from "./connection";
+import type { Connection, Outgoing, PersonId, State } from "./state";
+
+/** In words: waiting on this disk, under way, asked without an answer, or refused for good. */
+export type SendState = "queued" | "sending" | "unconfirmed" | "failed";
+
+export function sendState(outgoing: Outgoing, connection: Connection): SendState {
+  if (outgoing.failed !== null) return "failed";
+  if (writable(connection)) return "sending";
+  return outgoing.tried ? "unconfirmed" : "queued";
+}
+
+/** The account that a message goes to; null while nothing is known of that name. */
+function personOf(state: State, to: To): PersonId | null {
+  if ("account" in to) return to.account;
+  for (const account of state.accounts.values()) {
+    if (account.name === to.name && !account.deleted) return account.id;
+  }
+  return null;
+}
+
+function outgoingOf(state: State, pending: Pending): Outgoing | null {
+  const to = personOf(state, pending.to);
+  if (to === null) return null;
+  const { id, text, queued_at, failed } = pending;
+  return { id, to, text, queued_at, failed, tried: writable(state.connection) };
+}
+
+export function withQueued(state: State, pending: Pending): readonly Outgoing[] {
+  const outgoing = outgoingOf(state, pending);
+  if (outgoing === null || state.outbox.some((known) => known.id === pending.id)) return state.outbox;
+  return [...state.outbox, outgoing];
+}
+
+export function loaded(state: State, pending: readonly Pending[]): readonly Outgoing[] {
+  return pending.map((each) => outgoingOf(state, each)).filter((each) => each !== null);
+}
+
+export function without(outbox: readonly Outgoing[], id: string): readonly Outgoing[] {
+  return outbox.some((each) => each.id === id) ? outbox.filter((each) => each.id !== id) : outbox;
+}
+
+export function withFailure(outbox: readonly Outgoing[], id: string, failed: Refusal): readonly Outgoing[] {
+  return outbox.map((each) => (each.id === id ? { ...each, failed } : each));
+}
+
+/** Called when the link changes: whatever waits while messages can be stored is under way. */
+export function withTries(outbox: readonly Outgoing[], connection: Connection): readonly Outgoing[] {
+  if (!writable(connection) || outbox.every((each) => each.tried)) return outbox;
+  return outbox.map((each) => ({ ...each, tried: true }));
+}
