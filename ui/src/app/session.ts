@@ -71,13 +71,15 @@ export class Session {
   }
 
   async logOut(): Promise<void> {
+    const forget = this.#store.state.me?.name ?? null;
     await this.#backend.call("log_out", {});
-    this.#store.dispatch({ type: "signed_out", ended: null, forget: this.#store.state.me?.name ?? null });
+    this.#store.dispatch({ type: "signed_out", ended: null, forget });
   }
 
   async deleteAccount(): Promise<void> {
+    const forget = this.#store.state.me?.name ?? null;
     await this.#backend.call("delete_account", {});
-    this.#store.dispatch({ type: "signed_out", ended: null, forget: this.#store.state.me?.name ?? null });
+    this.#store.dispatch({ type: "signed_out", ended: null, forget });
   }
 
   async #enter(login: Login): Promise<void> {

@@ -53,7 +53,10 @@ interface Before {
   day: number | null;
 }
 
-export function timelineRows(state: State, person: PersonId): Row[] {
+/** What the rows follow from. */
+export type RowsState = Pick<State, "windows" | "open" | "outbox" | "connection" | "me">;
+
+export function timelineRows(state: RowsState, person: PersonId): Row[] {
   const window = state.windows.get(person) ?? EMPTY_WINDOW;
   const open = state.open?.with === person ? state.open : null;
   const me = state.me?.id ?? null;
@@ -102,7 +105,7 @@ export function timelineRows(state: State, person: PersonId): Row[] {
   return rows;
 }
 
-function takeoversWithin(state: State, messages: readonly Message[], older: boolean, newer: boolean): Takeover[] {
+function takeoversWithin(state: RowsState, messages: readonly Message[], older: boolean, newer: boolean): Takeover[] {
   const first = older ? (messages[0]?.cursor ?? Infinity) : 0;
   const last = newer ? (messages.at(-1)?.cursor ?? 0) : Infinity;
   return state.connection.takeovers.filter(({ after }) => after >= first && after < last);
