@@ -19,15 +19,16 @@ export interface Origin {
   between: readonly [Account, Account];
   length: number;
   phrases: readonly string[];
-  /** The time of its last message. */
+  /** The time of its last message, and how much of the log came after it. */
   until: number;
+  since: number;
 }
 
 /** Cursors of all conversations: a place in the log belongs to one conversation only. */
 const STRIDE = 32;
 
 /** The log's length when the page was loaded. */
-export const LOG_LENGTH = 100_000 * STRIDE;
+export const LOG_LENGTH = 110_000 * STRIDE;
 
 const BURST_LENGTH = 8;
 const BURST_GAP_MS = 187 * 60_000;
@@ -59,9 +60,9 @@ export class History {
   }
 
   #computed(index: number): Entry {
-    const { conversation, between, length, phrases, until } = this.#origin;
+    const { conversation, between, length, phrases, until, since } = this.#origin;
     const fromEnd = length - 1 - index;
-    const cursor = LOG_LENGTH - (fromEnd + 1) * STRIDE + conversation;
+    const cursor = LOG_LENGTH - (since + fromEnd + 1) * STRIDE + conversation;
     const burst = Math.floor(fromEnd / BURST_LENGTH);
     const jitter = scatter(conversation, index) % 30_000;
     const sender = between[scatter(conversation, index >> 1) & 1] ?? between[0];

@@ -62,7 +62,7 @@ export function talks(accounts: readonly Account[], now: number): Talk[] {
   return TALKS.map((seed, index) => {
     const between = [me, named(seed.name)] as const;
     const until = now - seed.minutesAgo * MINUTE_MS;
-    const history = new History({ conversation: index + 1, between, length: seed.length, phrases: seed.phrases, until });
+    const history = new History({ conversation: index + 1, between, length: seed.length, phrases: seed.phrases, until, since: seed.minutesAgo });
     const end = history.last?.cursor ?? 0;
     const partner = between[1];
     return {

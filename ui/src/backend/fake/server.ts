@@ -280,7 +280,7 @@ export class FakeServer {
     if (known !== undefined) return known;
     const id = this.#next();
     const between = [a, b] as const;
-    const history = new History({ conversation: id, between, length: 0, phrases: [], until: 0 });
+    const history = new History({ conversation: id, between, length: 0, phrases: [], until: 0, since: 0 });
     const talk: Talk = { id, between, history, delivered: new Map(), read: new Map() };
     this.#talks.push(talk);
     return talk;
