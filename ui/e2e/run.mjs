@@ -9,6 +9,8 @@ import "./chat.mjs";
 import "./failover.mjs";
 import "./keyboard.mjs";
 import "./first-run.mjs";
+import "./accessibility.mjs";
+import "./scrolling.mjs";
 
 const site = await serve("dist-fake");
 const browser = await openBrowser();
