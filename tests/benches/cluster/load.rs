@@ -12,6 +12,9 @@ use crate::person::Person;
 use crate::statistics::{Latencies, ms};
 use crate::{MESSAGE_SIZE_BYTES, baseline, cluster};
 
+/// The numbers of clients that are measured unless others are asked for.
+pub(crate) const CLIENTS: &[usize] = &[1, 64, 512];
+
 /// How long each number of clients is measured.
 const SPAN: Duration = Duration::from_secs(8);
 
@@ -22,13 +25,13 @@ const FILLERS: usize = 256;
 const CLIENTS_PER_CONNECTION: usize = 32;
 
 /// Measures, prints, and reads back. False: something acknowledged is missing or doubled.
-pub(crate) async fn measure() -> bool {
+pub(crate) async fn measure(clients: &[usize]) -> bool {
     let cluster = cluster();
     let baseline = baseline::commits_per_second(cluster.home());
     println!("baseline: {baseline:.0} synced 256-byte LMDB commits/s on the same disk, one writer");
     println!("clients  acknowledged/s  x baseline  p50 ms  p99 ms  read back");
     let mut whole = true;
-    for clients in [1, 64, 512] {
+    for &clients in clients {
         whole &= one(&cluster, clients, baseline).await;
     }
     whole

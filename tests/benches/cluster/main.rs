@@ -21,13 +21,16 @@ use tests::Cluster;
 const MESSAGE_SIZE_BYTES: usize = 256;
 
 fn main() -> ExitCode {
-    // cargo passes `--bench`; whatever else there is names what to run.
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    // cargo passes `--bench`; whatever else there is names what to run, or is a number of clients for the load.
+    let words = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
+    let (counts, wanted): (Vec<_>, Vec<_>) = words.map(|word| word.parse().map_err(|_| word)).partition(Result::is_ok);
+    let counts: Vec<usize> = counts.into_iter().flatten().collect();
+    let wanted: Vec<String> = wanted.into_iter().filter_map(Result::err).collect();
     let runs = |name: &str| wanted.is_empty() || wanted.iter().any(|one| one == name);
     let runtime = tokio::runtime::Runtime::new().expect("the runtime starts");
     let mut whole = true;
     if runs("load") {
-        whole &= runtime.block_on(load::measure());
+        whole &= runtime.block_on(load::measure(if counts.is_empty() { load::CLIENTS } else { &counts }));
     }
     if runs("failover") {
         whole &= runtime.block_on(failover::measure());
