@@ -147,6 +147,7 @@ pub(super) mod tests {
             assert_eq!(rows.get(A, b"f")?, Some(b"f".to_vec()));
             assert_eq!(keys(rows, "", None), "cdef");
             assert_eq!(last(rows, "a", "z").as_deref(), Some("f"));
+            assert_eq!(keys(&*store.read()?, "", None), "bcde", "readers neither see it nor wait for it");
             Err(refused.clone())
         });
         assert_eq!(result, Err(refused));

@@ -9,10 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::store::StoreError;
 use crate::store::state::{Read, Row, Staged, StateStore, Table, Write};
 
-/// Tables in memory. Readers share them; a write copies them only while a reader still looks.
+/// Tables in memory. Readers share them, and wait for no write; a commit copies them only while a reader still looks.
 #[derive(Default)]
 pub struct MemoryState {
     inner: Mutex<Inner>,
+    /// Held by whoever writes.
+    writer: Mutex<()>,
 }
 
 #[derive(Clone, Default)]
@@ -31,7 +33,7 @@ impl MemoryState {
     /// An empty store with these tables.
     pub fn new(tables: &'static [Table]) -> Arc<Self> {
         let tables = Tables(tables.iter().map(|table| (*table, BTreeMap::new())).collect());
-        Arc::new(Self { inner: Mutex::new(Inner { tables: Arc::new(tables), undo: vec![] }) })
+        Arc::new(Self { inner: Mutex::new(Inner { tables: Arc::new(tables), undo: vec![] }), writer: Mutex::default() })
     }
 
     /// A new store with what a power cut might leave of this one: the last write is lost, unless
@@ -40,7 +42,7 @@ impl MemoryState {
         let mut inner = self.lock().clone();
         let undo = std::mem::take(&mut inner.undo);
         Arc::make_mut(&mut inner.tables).revert(undo);
-        Arc::new(Self { inner: Mutex::new(inner) })
+        Arc::new(Self { inner: Mutex::new(inner), writer: Mutex::default() })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -55,6 +57,22 @@ impl Tables {
 
     fn table_mut(&mut self, table: Table) -> Result<&mut BTreeMap<Vec<u8>, Vec<u8>>, StoreError> {
         self.0.get_mut(&table).ok_or_else(|| no_table(table))
+    }
+
+    /// Makes the changes, and returns what takes them back.
+    fn commit(&mut self, changed: BTreeMap<Table, BTreeMap<Vec<u8>, Option<Vec<u8>>>>) -> Result<Undo, StoreError> {
+        let mut undo = Vec::new();
+        for (table, rows) in changed {
+            let kept = self.table_mut(table)?;
+            for (key, value) in rows {
+                let before = match value {
+                    Some(value) => kept.insert(key.clone(), value),
+                    None => kept.remove(&key),
+                };
+                undo.push((table, key, before));
+            }
+        }
+        Ok(undo)
     }
 
     fn revert(&mut self, undo: Undo) {
@@ -128,15 +146,31 @@ impl Read for Reading {
     }
 }
 
-/// A write under way, and how to take it back.
-struct Writing<'a> {
-    tables: &'a mut Tables,
-    undo: Undo,
+/// A write under way: the tables as they were when it began, and what it has changed since.
+struct Writing {
+    before: Arc<Tables>,
+    /// None: deleted.
+    changed: BTreeMap<Table, BTreeMap<Vec<u8>, Option<Vec<u8>>>>,
 }
 
-impl Read for Writing<'_> {
+impl Writing {
+    fn changed_in(&self, table: Table, from: &[u8], to: Bound<&[u8]>) -> impl Iterator<Item = Changed<'_>> {
+        let rows = self.changed.get(&table);
+        rows.into_iter().flat_map(move |rows| rows.range::<[u8], _>((Bound::Included(from), to)))
+    }
+
+    fn change(&mut self, table: Table, key: &[u8], value: Option<Vec<u8>>) {
+        self.changed.entry(table).or_default().insert(key.to_vec(), value);
+    }
+}
+
+type Changed<'a> = (&'a Vec<u8>, &'a Option<Vec<u8>>);
+
+impl Read for Writing {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.tables.get(table, key)
+        let before = self.before.get(table, key)?;
+        let changed = self.changed.get(&table).and_then(|rows| rows.get(key));
+        Ok(changed.cloned().unwrap_or(before))
     }
 
     fn scan(
@@ -146,26 +180,54 @@ impl Read for Writing<'_> {
         to: Option<&[u8]>,
         each: &mut dyn FnMut(&[u8], &[u8]) -> bool,
     ) -> Result<(), StoreError> {
-        self.tables.scan(table, from, to, each)
+        if to.is_some_and(|to| to <= from) {
+            return Ok(());
+        }
+        let to = to.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut before = self.before.table(table)?.range::<[u8], _>((Bound::Included(from), to)).peekable();
+        let mut changed = self.changed_in(table, from, to).peekable();
+        loop {
+            let row = match (before.peek(), changed.peek()) {
+                (Some((key, _)), Some((other, _))) if key < other => before.next(),
+                (Some((key, _)), Some((other, _))) => {
+                    if key == other {
+                        before.next();
+                    }
+                    changed.next().and_then(|(key, value)| Some((key, value.as_ref()?)))
+                }
+                (Some(_), None) => before.next(),
+                (None, Some(_)) => changed.next().and_then(|(key, value)| Some((key, value.as_ref()?))),
+                (None, None) => return Ok(()),
+            };
+            if row.is_some_and(|(key, value)| !each(key, value)) {
+                return Ok(());
+            }
+        }
     }
 
     fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<Row>, StoreError> {
-        self.tables.last(table, from, to)
+        let mut last = None;
+        if from <= to {
+            self.scan(table, from, Some(&[to, &[0]].concat()), &mut |key, value| {
+                last = Some((key.to_vec(), value.to_vec()));
+                true
+            })?;
+        }
+        Ok(last)
     }
 }
 
-impl Write for Writing<'_> {
+impl Write for Writing {
     fn put(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-        let before = self.tables.table_mut(table)?.insert(key.to_vec(), value.to_vec());
-        self.undo.push((table, key.to_vec(), before));
+        self.before.table(table)?;
+        self.change(table, key, Some(value.to_vec()));
         Ok(())
     }
 
     fn delete(&mut self, table: Table, key: &[u8]) -> Result<bool, StoreError> {
-        let before = self.tables.table_mut(table)?.remove(key);
-        let was_there = before.is_some();
+        let was_there = self.get(table, key)?.is_some();
         if was_there {
-            self.undo.push((table, key.to_vec(), before));
+            self.change(table, key, None);
         }
         Ok(was_there)
     }
@@ -192,18 +254,16 @@ impl StateStore for MemoryState {
         Ok(Box::new(Reading(self.lock().tables.clone())))
     }
 
-    /// Readers wait while a write is under way, so `work` must not begin a read of its own.
     fn write(&self, work: &mut dyn FnMut(&mut dyn Write) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writing = Writing { before: self.lock().tables.clone(), changed: BTreeMap::new() };
+        work(&mut writing)?;
+        let Writing { before, changed } = writing;
         let mut inner = self.lock();
-        let inner = &mut *inner;
-        let mut writing = Writing { tables: Arc::make_mut(&mut inner.tables), undo: vec![] };
-        let result = work(&mut writing);
-        let undo = writing.undo;
-        match result {
-            Ok(()) => inner.undo = undo,
-            Err(_) => Arc::make_mut(&mut inner.tables).revert(undo),
-        }
-        result
+        // Ours would count as a reader that still looks.
+        drop(before);
+        inner.undo = Arc::make_mut(&mut inner.tables).commit(changed)?;
+        Ok(())
     }
 
     fn sync(&self) -> Result<(), StoreError> {
@@ -217,6 +277,7 @@ impl StateStore for MemoryState {
     }
 
     fn adopt(&self, staged: Box<dyn Staged>) -> Result<(), StoreError> {
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let staged = staged.into_any().downcast::<Filling>().expect("only what `stage` of this kind of store returned");
         *self.lock() = Inner { tables: Arc::new(staged.0), undo: vec![] };
         Ok(())
