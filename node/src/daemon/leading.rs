@@ -34,13 +34,18 @@ const PROPOSALS_MAX: usize = 64;
 pub(super) async fn steer(member: Arc<Member>, timing: Timing) {
     let started = Instant::now();
     let mut conditions = Conditions::default();
+    let mut states = member.raft().watch();
+    let mut led = false;
     loop {
         tokio::select! {
             () = tokio::time::sleep(timing.look) => {}
             () = member.roster_changed() => {}
+            // At once when this node begins to lead: nobody is let in before the cluster is founded.
+            Ok(_) = states.wait_for(|state| leads(&member, state)), if !led => {}
         }
         let state = member.state();
-        if state.leader != Some(member.node_id()) || !state.has_quorum {
+        led = leads(&member, &state);
+        if !led {
             conditions = Conditions::default();
             continue;
         }
@@ -53,6 +58,11 @@ pub(super) async fn steer(member: Arc<Member>, timing: Timing) {
             change(&member, action).await;
         }
     }
+}
+
+/// Whether this node leads, and the others follow.
+fn leads(member: &Member, state: &RaftState) -> bool {
+    state.leader == Some(member.node_id()) && state.has_quorum
 }
 
 /// The first entry of every cluster says how it was founded.
@@ -141,7 +151,7 @@ pub(super) async fn keep_presence(member: Arc<Member>, mut reported: mpsc::Recei
             },
         };
         let (now_ms, state) = (elapsed_ms(started), member.state());
-        if state.leader != Some(member.node_id()) || !state.has_quorum {
+        if !leads(&member, &state) {
             led = None;
             continue;
         }

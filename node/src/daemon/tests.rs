@@ -83,6 +83,10 @@ impl Town {
     }
 
     fn start(&mut self, number: u8) {
+        self.start_with(number, timing(number));
+    }
+
+    fn start_with(&mut self, number: u8, timing: Timing) {
         let transport: Arc<dyn Transport> = self.network.join(peer(number));
         let keys = Keys { node: self.secret.node_secret(), operator: Some(self.secret.operator_key()) };
         let (expect, machine) = (self.expect, self.machine(number));
@@ -99,7 +103,7 @@ impl Town {
             seeds: Vec::new(),
             runtime: None,
             clock: Arc::new(SystemClock),
-            timing: timing(number),
+            timing,
             disk: Arc::new(DiskUse::default),
         };
         self.nodes.insert(number, Node::start(parts).expect("the node starts"));
@@ -164,13 +168,16 @@ async fn within<T>(what: &str, story: impl Future<Output = T>) -> T {
     timeout(DEADLINE, story).await.unwrap_or_else(|_| panic!("in time: {what}"))
 }
 
-/// As a client does: an election may take longer than a node looks for a leader, so it asks again.
+/// As a client does: an election may take longer than a node looks for a leader, or the leader not know yet that it
+/// is a member, so it asks again.
 async fn propose(cluster: &Cluster) {
     within("it is stored", async {
         loop {
             match cluster.propose(check()).await {
                 Ok((_, reply)) => return assert_eq!(reply, AppReply::Checked),
-                Err(refusal) => assert!(matches!(refusal.code, Code::NoQuorum | Code::Timeout), "{refusal:?}"),
+                Err(refusal) => {
+                    assert!(matches!(refusal.code, Code::NoQuorum | Code::Timeout | Code::Busy), "{refusal:?}")
+                }
             }
         }
     })
@@ -196,6 +203,20 @@ async fn three_nodes_found_a_cluster_and_each_of_them_takes_what_is_proposed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_that_says_it_can_be_written_to_is_founded() {
+    let mut town = Town::new(3);
+    (1..=3).for_each(|number| town.start_with(number, Timing { look: Duration::from_secs(3600), ..timing(number) }));
+    for number in 1..=3 {
+        let cluster = town.joined(number).await;
+        let mut health = cluster.health();
+        within("it is writable", health.wait_for(|health| health.writable)).await.expect("the node runs");
+        let state = town.machines[&number].state.clone();
+        let founding = app::App::open(state).expect("the state can be read").founding();
+        assert!(founding.expect("it can be read").is_some(), "n{number}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_that_is_cut_off_is_replaced_and_says_that_it_cannot_write() {
     let town = Town::of(3, 3);
     let leader = town.leader(1).await;
@@ -206,7 +227,7 @@ async fn a_leader_that_is_cut_off_is_replaced_and_says_that_it_cannot_write() {
     let mut health = cut_off.health();
     within("it says so", health.wait_for(|health| !health.writable)).await.expect("the node runs");
     let refusal = within("it answers", cut_off.propose(check())).await.expect_err("nobody else hears of it");
-    assert!(matches!(refusal.code, Code::NoQuorum | Code::Timeout), "{refusal:?}");
+    assert!(matches!(refusal.code, Code::NoQuorum | Code::Timeout | Code::Busy), "{refusal:?}");
     town.network.heal();
     town.eventually("it comes back", async |town| town.joined(leader).await.propose(check()).await.is_ok()).await;
 }

@@ -21,7 +21,9 @@ impl Member {
         let leader = roster.iter().find(|node| Some(node.node_id) == state.leader && !node.removed);
         let nodes = roster.iter().filter(|node| !node.removed);
         ClusterHealth {
-            writable: state.has_quorum && leader.is_some_and(|leader| self.net.reaches(leader.peer)),
+            writable: state.has_quorum
+                && leader.is_some_and(|leader| self.net.reaches(leader.peer))
+                && self.is_founded(),
             leader: leader.map(|leader| leader.name.clone()),
             nodes: nodes
                 .map(|node| NodeHint {

@@ -142,6 +142,11 @@ impl Member {
         founders.map(as_roster_node).collect()
     }
 
+    /// Whether the cluster's first entry has been applied here. Before that, nobody is let in.
+    pub(super) fn is_founded(&self) -> bool {
+        self.app.founding().is_ok_and(|founding| founding.is_some())
+    }
+
     /// Resolves when the roster could not be read: the node must stop.
     pub async fn damaged(&self) -> StoreError {
         let mut damage = self.damage.subscribe();
@@ -166,6 +171,7 @@ impl Member {
         };
         gate::may_replicate(peer, claim, &known)
     }
+
     /// Has the leader carry out the request, wherever it is. What came to nothing is asked again until a
     /// leader takes it; what may have happened never is.
     pub(super) async fn through_leader(&self, request: PeerRequest) -> Result<PeerAnswer, Refusal> {

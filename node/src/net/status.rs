@@ -52,7 +52,8 @@ impl Member {
         let state = self.state();
         let roster = self.roster().into_iter().filter(|node| !node.removed);
         let nodes = join_all(roster.map(|node| self.status_of(node, &state))).await;
-        summary(nodes, &state, self.name_of(state.leader.unwrap_or_default()), self.name())
+        let told = summary(nodes, &state, self.name_of(state.leader.unwrap_or_default()), self.name());
+        ClusterStatus { writable: told.writable && self.is_founded(), ..told }
     }
 
     async fn status_of(&self, node: RosterNode, state: &RaftState) -> NodeStatus {
