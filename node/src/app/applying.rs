@@ -1,7 +1,9 @@
 //! The way of committed entries into the tables.
 //!
-//! A batch is one transaction. Its replies go out from inside it, since the entries are on a majority's
-//! disks already; whatever others can see follows the commit.
+//! What is there at one time is one transaction. Its replies go out from inside it, since the entries are on a
+//! majority's disks already; whatever others can see follows the commit.
+
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 use chat::{Command, Cursor, Notice};
@@ -13,7 +15,7 @@ use super::keys::Key;
 use super::tables::Tables;
 use super::view::Guarded;
 use super::{roster, snapshot};
-use crate::raft::application::{Application, Committed, Snapshot, SnapshotWrite};
+use crate::raft::application::{Application, Committed, Entries, Snapshot, SnapshotWrite};
 use crate::store::StoreError;
 use crate::store::state::Write;
 
@@ -22,21 +24,18 @@ impl Application for App {
         Tables(&*self.store.read()?).applied()
     }
 
-    fn apply(&self, entries: Vec<Committed>, applied: &[u8]) -> Result<(), StoreError> {
+    fn apply(&self, entries: &mut dyn Entries) -> Result<(), StoreError> {
         self.digests.failure().borrow().clone().map_or(Ok(()), Err)?;
-        let mut steps = entries.into_iter().map(Step::of).collect::<Result<Vec<_>, _>>()?;
+        let mut steps = Steps { taken: VecDeque::new(), entries };
         loop {
-            let check = steps.iter().position(Step::is_check);
-            let rest = steps.split_off(check.map_or(steps.len(), |check| check + 1));
-            let at = self.commit(steps, rest.is_empty().then_some(applied))?;
-            if check.is_some() {
+            let done = self.commit(&mut steps)?;
+            if done.check {
                 // Right after the commit, before any other: the state is that of the check's index.
-                self.digests.compute(at, self.store.read()?);
+                self.digests.compute(done.at, self.store.read()?);
             }
-            if rest.is_empty() {
+            if !steps.are_left()? {
                 return Ok(());
             }
-            steps = rest;
         }
     }
 
@@ -57,25 +56,33 @@ impl Application for App {
 }
 
 impl App {
-    /// Applies in one transaction and returns how far the state is then. Without `applied`, more of Raft's
-    /// batch follows: should the node die in between, Raft brings all of it again, and what is in the
+    /// Applies in one transaction, up to a check. While taken steps are left, Raft's
+    /// record stays as it was: should the node die in between, Raft brings all of them again, and what is in the
     /// state already is passed over.
-    fn commit(&self, steps: Vec<Step>, applied: Option<&[u8]>) -> Result<Cursor, StoreError> {
-        let mut steps = Some(steps);
-        let (mut at, mut notices) = (Cursor::START, Vec::new());
+    fn commit(&self, steps: &mut Steps<'_>) -> Result<Done, StoreError> {
+        let mut done = Done { at: Cursor::START, check: false };
+        let mut notices = Vec::new();
         self.store.write(&mut |to| {
             let before = Tables(to).cursor()?;
-            at = before;
-            let new = steps.take().into_iter().flatten().filter(|step| step.at > before);
-            for step in new {
-                at = step.at;
-                notices.extend(follow(to, step)?.into_iter().map(|notice| (at, notice)));
+            done.at = before;
+            while let Some(step) = steps.next()? {
+                if step.at <= before {
+                    continue;
+                }
+                done = Done { at: step.at, check: step.is_check() };
+                notices.extend(follow(to, step)?.into_iter().map(|notice| (done.at, notice)));
+                if done.check {
+                    break;
+                }
             }
-            put(to, Key::Cursor, &at)?;
-            applied.map_or(Ok(()), |applied| to.put(Key::Applied.table(), &Key::Applied.bytes(), applied))
+            put(to, Key::Cursor, &done.at)?;
+            if steps.taken.is_empty() {
+                to.put(Key::Applied.table(), &Key::Applied.bytes(), &steps.entries.applied())?;
+            }
+            Ok(())
         })?;
-        self.publish(at, notices);
-        Ok(at)
+        self.publish(done.at, notices);
+        Ok(done)
     }
 
     fn publish(&self, at: Cursor, notices: Vec<(Cursor, Notice)>) {
@@ -84,6 +91,37 @@ impl App {
             // Nobody may be listening.
             let _ = self.notices.send(notice);
         }
+    }
+}
+
+/// What a transaction did.
+struct Done {
+    /// How far the state is.
+    at: Cursor,
+    /// Whether it ended with a check.
+    check: bool,
+}
+
+/// The entries as they are taken, piece by piece.
+struct Steps<'a> {
+    taken: VecDeque<Step>,
+    entries: &'a mut dyn Entries,
+}
+
+impl Steps<'_> {
+    fn next(&mut self) -> Result<Option<Step>, StoreError> {
+        self.are_left()?;
+        Ok(self.taken.pop_front())
+    }
+
+    /// Takes more where none is left.
+    fn are_left(&mut self) -> Result<bool, StoreError> {
+        while self.taken.is_empty()
+            && let Some(more) = self.entries.next()
+        {
+            self.taken = more.into_iter().map(Step::of).collect::<Result<_, _>>()?;
+        }
+        Ok(!self.taken.is_empty())
     }
 }
 

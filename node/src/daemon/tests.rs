@@ -176,7 +176,7 @@ async fn propose(cluster: &Cluster) {
             match cluster.propose(check()).await {
                 Ok((_, reply)) => return assert_eq!(reply, AppReply::Checked),
                 Err(refusal) => {
-                    assert!(matches!(refusal.code, Code::NoQuorum | Code::Timeout | Code::Busy), "{refusal:?}")
+                    assert!(matches!(refusal.code, Code::NoQuorum | Code::Timeout | Code::Busy), "{refusal:?}");
                 }
             }
         }

@@ -20,16 +20,24 @@ impl std::fmt::Debug for Committed {
     }
 }
 
+/// Entries to be applied, in the order of the log.
+pub trait Entries {
+    /// The next ones, waiting for them if need be; None where there are no more. To be asked until then.
+    fn next(&mut self) -> Option<Vec<Committed>>;
+
+    /// Raft's own record of what has been applied, once all that `next` returned is.
+    fn applied(&self) -> Vec<u8>;
+}
+
 /// A state machine of bytes. All its calls may block on a disk; Raft makes them off its own threads,
 /// one at a time. An error stops the node: a replica that cannot apply must not vote as if it had.
 pub trait Application: Send + Sync + 'static {
-    /// Raft's own record of what has been applied, as last given to `apply` or `install`.
+    /// Raft's own record of what has been applied, as it was last stored with what was applied or installed.
     fn applied(&self) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Applies the entries in order and stores `applied` with them, in one transaction. A reply may be
-    /// given before the transaction is committed (its entry is on a majority's disks already);
-    /// whatever others can see follows the commit.
-    fn apply(&self, entries: Vec<Committed>, applied: &[u8]) -> Result<(), StoreError>;
+    /// Applies all the entries in order, and stores their `applied` with them, in one transaction. A reply may be given before the transaction is committed (its entry is on a majority's
+    /// disks already); whatever others can see follows the commit.
+    fn apply(&self, entries: &mut dyn Entries) -> Result<(), StoreError>;
 
     /// Everything applied so far survives the loss of power, so the log up to here may go. Returns
     /// Raft's record of it.
@@ -58,4 +66,31 @@ pub trait SnapshotWrite: Send {
 
     /// Puts the snapshot in the place of the state, atomically, with `applied`.
     fn install(self: Box<Self>, applied: &[u8]) -> Result<(), StoreError>;
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// All there is, at once.
+    pub(crate) struct Whole {
+        entries: Option<Vec<Committed>>,
+        applied: Vec<u8>,
+    }
+
+    impl Whole {
+        pub(crate) fn new(entries: Vec<Committed>, applied: &[u8]) -> Self {
+            Self { entries: Some(entries), applied: applied.to_vec() }
+        }
+    }
+
+    impl Entries for Whole {
+        fn next(&mut self) -> Option<Vec<Committed>> {
+            self.entries.take()
+        }
+
+        fn applied(&self) -> Vec<u8> {
+            self.applied.clone()
+        }
+    }
 }

@@ -1,22 +1,33 @@
-//! Applies what is committed, behind openraft's back: while one transaction is on its way to the disk, the
-//! entries that are committed meanwhile wait here, and share the next one.
+//! Applies what is committed, behind openraft's back, so that many entries share one transaction.
 //!
 //! openraft hands entries over in whatever pieces they were committed in, often one at a time, and would wait
 //! for a sync after each. What it calls applied is therefore handed over; what is applied, and told to those
 //! who wait, is what this task has done. After a crash the application says itself how far it has come.
+//!
+//! A transaction takes what came while the one before was on its way to the disk. Under load it stays open a
+//! little longer: replies go out as soon as an entry is applied, so nobody who sends waits for it, and pages
+//! that many entries change are written once.
 
 use std::io;
+use std::time::Duration;
 
 use openraft::storage::ApplyResponder;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, timeout_at};
 
-use super::application::Committed;
+use super::application::{Committed, Entries};
 use super::entry::Applied;
 use super::machine::App;
 use super::types::{Reply, TypeConfig};
 
 /// Entries in one transaction.
 pub(super) const APPLY_MAX: usize = 1024;
+
+/// How long a transaction stays open under load. What others see of its entries is that much later.
+const SHARED_FOR: Duration = Duration::from_millis(20);
+
+/// Load: this many entries each second. Below it, a transaction is not held open.
+const HIGH_PACE_PER_SECOND: f64 = 1_500.0;
 
 /// Pieces that may wait. Beyond it openraft waits, and with it whoever proposes.
 const QUEUE_MAX: usize = 1024;
@@ -66,54 +77,225 @@ fn ended() -> io::Error {
 }
 
 async fn run(app: App, mut queue: mpsc::Receiver<Work>, progress: watch::Sender<u64>) {
+    let mut pace = Pace::new();
     while let Some(first) = queue.recv().await {
-        let (piece, drained) = collect(first, &mut queue);
-        if let Some(piece) = piece
-            && apply(&app, piece, &progress).await.is_err()
-        {
-            // Noted as the reason why this node stops. Nothing after it may be applied.
-            return;
+        let (mut shared, arriving) = shared();
+        shared.take(first);
+        shared.take_waiting(&mut queue);
+        if shared.count > 0 {
+            let applying = app.call(move |app| {
+                let mut arriving = arriving;
+                app.apply(&mut arriving)
+            });
+            let taking = async {
+                if pace.is_high() {
+                    shared.take_within(SHARED_FOR, &mut queue).await;
+                }
+                shared.end();
+            };
+            // On an error: noted as the reason why this node stops. Nothing after it may be applied.
+            let (Ok(()), ()) = tokio::join!(applying, taking) else { return };
+            pace.note(shared.count);
+            for responder in shared.own {
+                responder.send(Reply::default());
+            }
+            progress.send_replace(shared.applied.log_id.map_or(0, |id| id.index));
         }
-        if let Some(drained) = drained {
+        if let Some(drained) = shared.drained {
             // Whoever asked may have gone.
             let _ = drained.send(());
         }
     }
 }
 
-/// Everything that waits, as one piece, up to whoever waits for it to be done.
-fn collect(first: Work, queue: &mut mpsc::Receiver<Work>) -> (Option<Piece>, Option<oneshot::Sender<()>>) {
-    let mut all: Option<Piece> = None;
-    let mut next = Some(first);
-    while let Some(work) = next {
+/// Entries, and what has been applied once they are.
+type Fed = (Vec<Committed>, Applied);
+
+/// The pieces that share one transaction, up to the one that somebody waits for to be applied.
+struct Shared {
+    /// To whoever applies them, until no more shall share it.
+    feed: Option<std::sync::mpsc::Sender<Fed>>,
+    count: usize,
+    own: Vec<ApplyResponder<TypeConfig>>,
+    applied: Applied,
+    drained: Option<oneshot::Sender<()>>,
+}
+
+fn shared() -> (Shared, Arriving) {
+    let (feed, pieces) = std::sync::mpsc::channel();
+    let applied = Applied::default();
+    let arriving = Arriving { pieces, applied: applied.clone() };
+    (Shared { feed: Some(feed), count: 0, own: Vec::new(), applied, drained: None }, arriving)
+}
+
+impl Shared {
+    fn take(&mut self, work: Work) {
         match work {
-            Work::Drain(sender) => return (all, Some(sender)),
-            Work::Apply(piece) => match &mut all {
-                None => all = Some(piece),
-                Some(all) => all.add(piece),
-            },
+            Work::Apply(piece) => {
+                self.count += piece.entries.len();
+                self.own.extend(piece.own);
+                self.applied = piece.applied.clone();
+                if let Some(feed) = &self.feed {
+                    // After an error nobody takes them: then nothing more is applied.
+                    let _ = feed.send((piece.entries, piece.applied));
+                }
+            }
+            Work::Drain(drained) => self.drained = Some(drained),
         }
-        let room = all.as_ref().is_none_or(|all| all.entries.len() < APPLY_MAX);
-        next = if room { queue.try_recv().ok() } else { None };
     }
-    (all, None)
+
+    fn has_room(&self) -> bool {
+        self.drained.is_none() && self.count < APPLY_MAX
+    }
+
+    fn take_waiting(&mut self, queue: &mut mpsc::Receiver<Work>) {
+        while self.has_room()
+            && let Ok(work) = queue.try_recv()
+        {
+            self.take(work);
+        }
+    }
+
+    async fn take_within(&mut self, time: Duration, queue: &mut mpsc::Receiver<Work>) {
+        let until = Instant::now() + time;
+        while self.has_room()
+            && let Ok(Some(work)) = timeout_at(until, queue.recv()).await
+        {
+            self.take(work);
+        }
+    }
+
+    fn end(&mut self) {
+        self.feed = None;
+    }
 }
 
-impl Piece {
-    fn add(&mut self, later: Self) {
-        self.entries.extend(later.entries);
-        self.own.extend(later.own);
-        self.applied = later.applied;
+/// The same pieces, where they are applied: off the runtime's threads.
+struct Arriving {
+    pieces: std::sync::mpsc::Receiver<Fed>,
+    applied: Applied,
+}
+
+impl Entries for Arriving {
+    fn next(&mut self) -> Option<Vec<Committed>> {
+        let (entries, applied) = self.pieces.recv().ok()?;
+        self.applied = applied;
+        Some(entries)
+    }
+
+    fn applied(&self) -> Vec<u8> {
+        self.applied.encode()
     }
 }
 
-async fn apply(app: &App, piece: Piece, progress: &watch::Sender<u64>) -> io::Result<()> {
-    let Piece { entries, own, applied } = piece;
-    let record = applied.encode();
-    app.call(move |app| app.apply(entries, &record)).await?;
-    for responder in own {
-        responder.send(Reply::default());
+/// How many entries come each second, as the last transaction saw it.
+struct Pace {
+    since: Instant,
+    per_second: f64,
+}
+
+impl Pace {
+    fn new() -> Self {
+        Self { since: Instant::now(), per_second: 0.0 }
     }
-    progress.send_replace(applied.log_id.map_or(0, |id| id.index));
-    Ok(())
+
+    fn note(&mut self, count: usize) {
+        let now = Instant::now();
+        let passed = (now - self.since).as_secs_f64();
+        self.per_second = if passed > 0.0 { count as f64 / passed } else { 0.0 };
+        self.since = now;
+    }
+
+    /// Whether waiting for more pays.
+    fn is_high(&self) -> bool {
+        self.per_second >= HIGH_PACE_PER_SECOND
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::super::application::{Application, Snapshot, SnapshotWrite};
+    use super::super::failure::Failure;
+    use super::super::types::{LeaderId, LogId};
+    use super::*;
+    use crate::store::StoreError;
+
+    /// Counts what it applies, and in how many transactions.
+    #[derive(Default)]
+    struct Counter {
+        entries: AtomicU64,
+        transactions: AtomicU64,
+    }
+
+    impl Application for Counter {
+        fn applied(&self) -> Result<Option<Vec<u8>>, StoreError> {
+            Ok(None)
+        }
+
+        fn apply(&self, entries: &mut dyn Entries) -> Result<(), StoreError> {
+            for entry in std::iter::from_fn(|| entries.next()).flatten() {
+                assert_eq!(self.entries.fetch_add(1, Ordering::SeqCst) + 1, entry.index);
+                if let Some(respond) = entry.respond {
+                    respond(bytes::Bytes::new());
+                }
+            }
+            self.transactions.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        }
+
+        fn sync(&self) -> Result<Option<Vec<u8>>, StoreError> {
+            Ok(None)
+        }
+
+        fn snapshot(&self) -> Result<Snapshot, StoreError> {
+            unreachable!("nobody asks for one")
+        }
+
+        fn receive(&self) -> Result<Box<dyn SnapshotWrite>, StoreError> {
+            unreachable!("none arrives")
+        }
+    }
+
+    fn counting() -> (Arc<Counter>, Applier, watch::Receiver<u64>) {
+        let counter = Arc::new(Counter::default());
+        let (progress, seen) = watch::channel(0);
+        (counter.clone(), Applier::start(App::new(counter, Failure::default()), progress), seen)
+    }
+
+    /// Hands one entry over and waits for its reply, as a client does that sends one message after the other.
+    async fn ask(applier: &Applier, index: u64) {
+        let (sender, replied) = oneshot::channel();
+        let respond: Box<dyn FnOnce(bytes::Bytes) + Send> = Box::new(|reply| drop(sender.send(reply)));
+        let entries = vec![Committed { index, command: None, respond: Some(respond) }];
+        let log_id = Some(LogId::new(LeaderId { term: 1, node_id: 1 }, index));
+        let applied = Applied { log_id, ..Applied::default() };
+        applier.apply(Piece { entries, own: vec![], applied }).await.expect("it applies");
+        replied.await.expect("it replies");
+    }
+
+    #[tokio::test]
+    async fn under_load_replies_do_not_wait_for_the_transaction_that_many_share() {
+        let (counter, applier, mut seen) = counting();
+        for index in 1..=2_000 {
+            ask(&applier, index).await;
+        }
+        seen.wait_for(|seen| *seen == 2_000).await.expect("all of them become visible");
+        let transactions = counter.transactions.load(Ordering::SeqCst);
+        assert!(transactions <= 500, "{transactions} transactions for 2,000 entries, one after the other");
+    }
+
+    #[tokio::test]
+    async fn whoever_drains_finds_all_applied_that_was_handed_over() {
+        let (counter, applier, seen) = counting();
+        for index in 1..=300 {
+            ask(&applier, index).await;
+            if index % 100 == 0 {
+                applier.drain().await.expect("it drains");
+                assert_eq!((counter.entries.load(Ordering::SeqCst), *seen.borrow()), (index, index));
+            }
+        }
+    }
 }

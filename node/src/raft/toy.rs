@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 
-use super::application::{Application, Committed, SnapshotRead, SnapshotWrite};
+use super::application::{Application, Entries, SnapshotRead, SnapshotWrite};
 use crate::store::StoreError;
 use crate::store::state::{Read, Row, Staged, StateStore, Table};
 
@@ -51,24 +51,20 @@ impl Application for Toy {
         self.store.read()?.get(META, APPLIED)
     }
 
-    fn apply(&self, entries: Vec<Committed>, applied: &[u8]) -> Result<(), StoreError> {
+    fn apply(&self, entries: &mut dyn Entries) -> Result<(), StoreError> {
         if self.is_broken.load(Ordering::Relaxed) {
             return Err(Self::broken());
         }
         self.store.write(&mut |rows| {
-            for entry in &entries {
-                if let Some(command) = &entry.command {
-                    rows.put(COMMANDS, &entry.index.to_be_bytes(), command)?;
+            for entry in std::iter::from_fn(|| entries.next()).flatten() {
+                let Some(command) = &entry.command else { continue };
+                rows.put(COMMANDS, &entry.index.to_be_bytes(), command)?;
+                if let Some(respond) = entry.respond {
+                    respond(Bytes::from([b"did ", &command[..]].concat()));
                 }
             }
-            rows.put(META, APPLIED, applied)
-        })?;
-        for entry in entries {
-            if let (Some(respond), Some(command)) = (entry.respond, entry.command) {
-                respond(Bytes::from([b"did ", &command[..]].concat()));
-            }
-        }
-        Ok(())
+            rows.put(META, APPLIED, &entries.applied())
+        })
     }
 
     fn sync(&self) -> Result<Option<Vec<u8>>, StoreError> {

@@ -21,6 +21,7 @@ use super::guest::Guest;
 use crate::api::{ApiContext, Quorum, serve_client};
 use crate::app::{App, AppReply, ClusterCommand, Entry, TABLES};
 use crate::clock::{Clock, SystemClock};
+use crate::raft::application::tests::Whole;
 use crate::raft::application::{Application, Committed};
 use crate::store::memory::MemoryState;
 
@@ -50,7 +51,7 @@ impl Twin {
             command: Some(entry.encode()),
             respond: Some(Box::new(move |bytes| *answered.lock().expect("not poisoned") = Some(bytes))),
         };
-        self.app.apply(vec![committed], b"").expect("memory does not fail");
+        self.app.apply(&mut Whole::new(vec![committed], b"")).expect("memory does not fail");
         let bytes = reply.lock().expect("not poisoned").take().expect("every entry is answered");
         (Cursor(index), AppReply::decode(&bytes).expect("the app's own reply"))
     }

@@ -48,7 +48,7 @@ fn what_others_see_follows_the_commit() {
 fn entries_of_raft_only_move_the_cursor() {
     let replica = Replica::in_memory();
     let blank = Committed { index: 7, command: None, respond: None };
-    replica.app.apply(vec![blank], b"seven").unwrap();
+    replica.app.apply(&mut Whole::new(vec![blank], b"seven")).unwrap();
     assert_eq!(*replica.app.applied().borrow(), Cursor(7));
     assert_eq!(Application::applied(&*replica.app), Ok(Some(b"seven".to_vec())));
 }
@@ -59,7 +59,10 @@ fn an_entry_of_a_newer_version_stops_the_node() {
     bytes[0] += 1;
     let newer = Committed { index: 1, command: Some(bytes.into()), respond: None };
     let replica = Replica::in_memory();
-    assert!(matches!(replica.app.apply(vec![newer], b"1"), Err(StoreError::Newer { found: 2, known: 1, .. })));
+    assert!(matches!(
+        replica.app.apply(&mut Whole::new(vec![newer], b"1")),
+        Err(StoreError::Newer { found: 2, known: 1, .. })
+    ));
     assert_eq!(*replica.app.applied().borrow(), Cursor::START);
 }
 

@@ -17,6 +17,7 @@ use chat::{
 
 use super::keys::REPLICATED;
 use super::{App, AppReply, ClusterCommand, Digest, Entry, TABLES};
+use crate::raft::application::tests::Whole;
 use crate::raft::application::{Application, Committed};
 use crate::store::StoreError;
 use crate::store::lmdb::LmdbState;
@@ -49,7 +50,7 @@ impl Replica {
         let (replies, answered) = mpsc::channel();
         let committed: Vec<_> = (self.next..).zip(entries).map(|(at, entry)| waited_for(at, entry, &replies)).collect();
         let end = self.next + entries.len() as u64;
-        self.app.apply(committed, &(end - 1).to_be_bytes())?;
+        self.app.apply(&mut Whole::new(committed, &(end - 1).to_be_bytes()))?;
         self.next = end;
         Ok(answered.try_iter().map(|bytes| AppReply::decode(&bytes).unwrap()).collect())
     }
