@@ -1,10 +1,12 @@
 //! `cargo xtask bench`: the figures, from an optimised build.
 
-use crate::command::{Outcome, step};
+use crate::command::{Outcome, WITHOUT_THE_WINDOW, step};
 
 /// Builds the benchmark and runs it; it brings the daemon up to date itself. Arguments name the benchmarks to run.
 pub(crate) fn bench(arguments: &[String]) -> Outcome {
-    let mut all = vec!["bench", "--locked", "--workspace", "--bench", "cluster", "--"];
+    let mut all = vec!["bench", "--locked"];
+    all.extend(WITHOUT_THE_WINDOW);
+    all.extend(["--bench", "cluster", "--"]);
     all.extend(arguments.iter().map(String::as_str));
     step("cargo", &all)
 }

@@ -1,6 +1,6 @@
 //! `cargo xtask check`: what a reviewer should not have to look for. Never writes to a source file.
 
-use crate::command::{Outcome, answers, step};
+use crate::command::{Outcome, WITHOUT_THE_WINDOW, answers, step};
 use crate::tidy;
 
 /// Formatting, layering, lints, and (where cargo-deny is installed) licences and bans. The bans that
@@ -8,7 +8,10 @@ use crate::tidy;
 pub(crate) fn check(_arguments: &[String]) -> Outcome {
     step("cargo", &["fmt", "--all", "--check"])?;
     tidy::check()?;
-    step("cargo", &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"])?;
+    let mut lints = vec!["clippy", "--locked"];
+    lints.extend(WITHOUT_THE_WINDOW);
+    lints.extend(["--all-targets", "--", "--deny", "warnings"]);
+    step("cargo", &lints)?;
     if answers("cargo", &["deny", "--version"]) {
         step("cargo", &["deny", "--offline", "check", "licenses", "bans", "sources"])
     } else {

@@ -6,6 +6,9 @@ use std::process::{Command, Stdio};
 /// What went wrong, as one sentence.
 pub(crate) type Outcome = Result<(), String>;
 
+/// Everything that needs neither WebKit nor npm. The window does, so it is asked for by its name.
+pub(crate) const WITHOUT_THE_WINDOW: [&str; 3] = ["--workspace", "--exclude", "five9schat"];
+
 /// The folder of the workspace.
 pub(crate) fn workspace() -> PathBuf {
     let mut here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));

@@ -41,6 +41,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("node/src/autopilot.rs", &["openraft", "heed", "tokio", "Instant::now"]),
     ("node/src/cli", &["openraft", "heed", "libp2p", "crate::raft", "crate::store", "crate::app"]),
     ("client/src/failover.rs", &["tokio", "Instant", "rand::"]),
+    ("src-tauri/src", &["client::", "node::", "wire::", "chat::", "libp2p", "openraft", "heed"]),
     ("src-tauri/api/src", &["openraft", "heed", "node::", "wire::", "chat::", "libp2p", "tauri::"]),
     ("src-tauri/bridge/src", &["client::", "node::", "wire::", "chat::", "libp2p", "openraft", "heed", "tauri::"]),
     ("xtask/src", &["extern crate"]),
