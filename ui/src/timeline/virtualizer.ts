@@ -35,7 +35,7 @@ const END_THRESHOLD_PX = 40;
 /** Rows beyond either edge, so that a fast wheel meets no blank. */
 const OVERSCAN = 10;
 
-const ROW_HEIGHT_ESTIMATE_PX = 44;
+const ROW_HEIGHT_ESTIMATE_PX = 32;
 const PADDING_START_PX = 20;
 const PADDING_END_PX = 14;
 
@@ -104,8 +104,10 @@ export class TimelineVirtualizer {
     return this.#core.getTotalSize();
   }
 
+  /** Of the page itself: the core hears of a new height or position a moment later. */
   atEnd(): boolean {
-    return this.#core.isAtEnd(END_THRESHOLD_PX);
+    const element = this.#element();
+    return element !== null && element.scrollHeight - element.clientHeight - element.scrollTop <= END_THRESHOLD_PX;
   }
 
   /** Pixels that are out of view, above and below. */
