@@ -127,6 +127,16 @@ check("timeline: stays at the end when the window is narrowed and widened", asyn
   }
 });
 
+check("timeline: stays at the end when everything is made larger and smaller", async (context) => {
+  const page = await context.page();
+  await openConversation(page, "bob");
+  await eventually(async () => (await distanceFromEnd(page)) < 1, "begins at the end");
+  for (const key of ["Control+=", "Control+=", "Control+=", "Control+-", "Control+0"]) {
+    await page.keyboard.press(key);
+    await eventually(async () => (await distanceFromEnd(page)) < 1, `at the end after ${key}`);
+  }
+});
+
 check("timeline: stays at the end when the composer grows", async (context) => {
   const page = await context.page();
   await openConversation(page, "bob");
