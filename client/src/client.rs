@@ -73,7 +73,7 @@ impl Client {
         let (reach, reaching) = Reach::begin(Start {
             profile: profile.clone(),
             operator,
-            runtime_dir: config.runtime_dir,
+            runtime_dir: config.runtime_dir.clone(),
             seeds,
             mdns: config.mdns,
             transport: config.transport,
@@ -88,6 +88,7 @@ impl Client {
             settled: broadcast::Sender::new(SETTLED_WAITING_MAX),
             sending_trouble: Mutex::default(),
             deadline: config.deadline,
+            runtime_dir: config.runtime_dir,
         });
         let pumping = AbortOnDropHandle::new(tokio::spawn(pump::run(shared.clone())));
         let tasks = Tasks { _reach: reaching, _pump: pumping, feed: Mutex::default() };

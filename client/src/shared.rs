@@ -1,6 +1,7 @@
 //! What the calls, the pump and the feed share: the profile, the way to the nodes, who is logged in; and the one place where a
 //! request is tried again.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -46,6 +47,8 @@ pub(crate) struct Shared {
     /// Why the pump does not get on.
     pub(crate) sending_trouble: Mutex<Option<Refusal>>,
     pub(crate) deadline: Duration,
+    /// Where this machine's nodes leave word of themselves.
+    pub(crate) runtime_dir: PathBuf,
 }
 
 /// On whose behalf a request is made.

@@ -90,6 +90,27 @@ fn a_machine_with_a_code_joins_as_a_node_and_as_a_client() {
 }
 
 #[test]
+fn three_machines_found_a_cluster_by_the_code_of_the_first() {
+    let mut first = Cluster::unstarted(3, "");
+    first.launch("a");
+    // Nothing is founded yet; the code is what founds it.
+    let code = eventually("the first machine has a code", || {
+        let ran = first.cli().timeout("5s").run(&["cluster", "invite", "--for", "node"]);
+        if ran.code == Some(0) { Ok(ran.stdout.trim().to_owned()) } else { Err(ran) }
+    });
+    let _others = ["b", "c"].map(|name| {
+        let mut machine = Cluster::unstarted(3, "");
+        let mut command = machine.command(name);
+        command.args(["--join", &code]);
+        machine.launch_command(name, command);
+        machine
+    });
+    first.wait_for_status("three machines are one cluster", |status| {
+        status.cluster["reachable_voters"] == 3 && status.cluster["writable"] == true
+    });
+}
+
+#[test]
 fn a_mangled_code_is_refused_in_words() {
     let cluster = Cluster::start(1);
     let code = cluster.cli().run(&["cluster", "invite"]).ok().stdout.trim().to_owned();

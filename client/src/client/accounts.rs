@@ -170,6 +170,6 @@ impl Client {
 }
 
 /// A refusal that says something about the nodes and nothing about what was asked of them.
-fn is_about_nodes(code: Code) -> bool {
+pub(super) fn is_about_nodes(code: Code) -> bool {
     may_pass(code) || matches!(code, Code::NoNode)
 }
