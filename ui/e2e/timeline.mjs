@@ -159,7 +159,7 @@ check("timeline: does not move while older messages are loaded above", async (co
   const asked = () => page.evaluate(() => window.five9s.calls.filter((call) => call.name === "messages").length);
   const before = await asked();
   // Slow enough that the page comes when the wheel has come to rest.
-  await page.evaluate(() => window.five9s.slow(250));
+  await page.evaluate(() => window.five9s.slow(1000));
   await page.evaluate(() => (document.querySelector(".scroller").scrollTop = 900));
   await eventually(async () => (await asked()) > before, "older messages are asked for");
   await settled(page);
@@ -172,7 +172,7 @@ check("timeline: does not move while older messages are loaded above", async (co
 
 check("timeline: does not move when messages come above and below in the same moment", async (context) => {
   const page = await reading(context);
-  await page.evaluate(() => window.five9s.slow(250));
+  await page.evaluate(() => window.five9s.slow(1000));
   await page.evaluate(() => (document.querySelector(".scroller").scrollTop = 900));
   await settled(page);
   const drift = await watch(page);
@@ -241,4 +241,17 @@ check("timeline: opens at the first unread message, and the mark stays until Esc
   }, "the mark is in view, near the top");
   await page.keyboard.press("Escape");
   await eventually(async () => (await page.locator("[data-unread]").count()) === 0 && (await distanceFromEnd(page)) < 1, "the mark is gone, the end in view");
+});
+
+check("timeline: jumps to a message of another conversation", async (context) => {
+  const page = await context.page();
+  await openConversation(page, "carol");
+  await page.keyboard.press("Control+f");
+  await page.getByRole("searchbox").fill("coffee");
+  await page.locator(".hits button", { hasText: "with bob" }).nth(2).click();
+  await page.getByRole("heading", { level: 1, name: "bob", exact: true }).waitFor();
+  await eventually(async () => {
+    const box = await page.locator("main .message.target").boundingBox({ timeout: 100 }).catch(() => null);
+    return box !== null && box.y > 60 && box.y < 700;
+  }, "the message is in view, and stays");
 });
