@@ -1,4 +1,4 @@
-//! `cargo xtask run | test | check | bench`: what a person types, as one command each.
+//! `cargo xtask run | test | check | page | bench`: what a person types, as one command each.
 //!
 //! Only std is used, so that this compiles in seconds on a machine that has nothing built yet. Every
 //! command that is run is printed first: the output doubles as documentation of how to do it by hand.
@@ -6,6 +6,7 @@
 mod bench;
 mod check;
 mod command;
+mod desktop;
 mod run;
 mod test;
 mod tidy;
@@ -15,14 +16,23 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask <command>
 
-  run [--nodes N] [--headless] [--fresh]
-            build, start N nodes (3) on this machine, and open the chat; --headless: the nodes only;
-            --fresh: forget what earlier runs left
-  test      every test of every crate
+  run [--nodes N] [--cli] [--headless] [--fresh]
+            build, start N nodes (3) on this machine, and open the chat, in a window where that is possible;
+            --cli: in this terminal; --headless: the nodes only; --fresh: forget what earlier runs left
+  test      every test of every crate, and of the app's page
+  page      the app's page in a real browser, screen by screen, with the fake back end
   check     formatting, lints, layering, licences and bans; never writes to a source file
   bench [NAME...]
             measure, each figure beside a baseline taken in the same run
 ";
+
+/// The page's own run through a browser. Skipped is not passed.
+fn page() -> command::Outcome {
+    match desktop::walk_page()? {
+        desktop::Desktop::Done => Ok(()),
+        desktop::Desktop::Skipped(reason) => Err(format!("skipped, hence not passed: {reason}")),
+    }
+}
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -35,6 +45,7 @@ fn main() -> ExitCode {
         "test" => test::test(rest),
         "check" => check::check(rest),
         "bench" => bench::bench(rest),
+        "page" => page(),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::command::{Outcome, step, workspace};
+use crate::desktop::{self, Desktop};
 
 /// How long the cluster may take until it can be written to.
 const FORMATION_LIMIT: Duration = Duration::from_secs(60);
@@ -20,14 +21,27 @@ const STOP_LIMIT: Duration = Duration::from_secs(8);
 struct Options {
     nodes: usize,
     headless: bool,
+    cli: bool,
     fresh: bool,
 }
 
-/// Builds, starts the nodes, waits until they can be written to, and opens the client; stops the
+/// How a person gets into the chat.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Front {
+    Window,
+    Terminal,
+}
+
+/// Builds, starts the nodes, waits until they can be written to, and opens the app; stops the
 /// nodes once it ends.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     let options = Options::parse(arguments)?;
-    step("cargo", &["build", "--release", "--locked", "--package", "node"])?;
+    let front = if options.headless || options.cli { Front::Terminal } else { front()? };
+    let mut build = vec!["build", "--release", "--locked", "--package", "node"];
+    if front == Front::Window {
+        build.extend(["--package", "five9schat"]);
+    }
+    step("cargo", &build)?;
     let home = workspace().join("run");
     if options.fresh && home.exists() {
         fs::remove_dir_all(&home).map_err(|error| format!("cannot remove {}: {error}", home.display()))?;
@@ -35,23 +49,51 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     fs::create_dir_all(&home).map_err(|error| format!("cannot make {}: {error}", home.display()))?;
     let cluster = Cluster::start(&home, options.nodes)?;
     cluster.wait_until_writable()?;
-    if options.headless { cluster.wait_for_its_end() } else { cluster.open_client() }
+    match front {
+        _ if options.headless => cluster.wait_for_its_end(),
+        Front::Window => cluster.open_window(),
+        Front::Terminal => cluster.open_terminal(),
+    }
+}
+
+/// The window, where this machine can show one and can build it; else the chat in the terminal.
+fn front() -> Result<Front, String> {
+    let shows =
+        ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some_and(|at| !at.is_empty()));
+    let missing = if !shows && cfg!(target_os = "linux") {
+        Desktop::Skipped("there is no display here".to_owned())
+    } else {
+        match desktop::prepare_window()? {
+            Desktop::Done => desktop::build_page()?,
+            skipped => skipped,
+        }
+    };
+    match missing {
+        Desktop::Done => Ok(Front::Window),
+        Desktop::Skipped(reason) => {
+            eprintln!("the chat opens in this terminal instead of a window: {reason}");
+            Ok(Front::Terminal)
+        }
+    }
 }
 
 impl Options {
     fn parse(arguments: &[String]) -> Result<Self, String> {
-        let mut options = Self { nodes: 3, headless: false, fresh: false };
+        let mut options = Self { nodes: 3, headless: false, cli: false, fresh: false };
         let mut rest = arguments.iter();
         while let Some(argument) = rest.next() {
             match argument.as_str() {
                 "--headless" => options.headless = true,
+                "--cli" => options.cli = true,
                 "--fresh" => options.fresh = true,
                 "--nodes" => {
                     let number = rest.next().and_then(|number| number.parse().ok());
                     options.nodes =
                         number.filter(|n| (1..=9).contains(n)).ok_or("--nodes takes a number from 1 to 9")?;
                 }
-                other => return Err(format!("`run` does not know {other}; it knows --nodes N, --headless, --fresh")),
+                other => {
+                    return Err(format!("`run` does not know {other}; it knows --nodes N, --cli, --headless, --fresh"));
+                }
             }
         }
         Ok(options)
@@ -85,7 +127,11 @@ impl Cluster {
     }
 
     fn node(&self) -> Command {
-        let mut command = Command::new(workspace().join("target/release/node"));
+        self.program("node")
+    }
+
+    fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(workspace().join("target/release").join(name));
         command.env("FIVE9S_HOME", &self.home);
         command
     }
@@ -108,15 +154,14 @@ impl Cluster {
         Err(format!("the cluster is not ready after {FORMATION_LIMIT:?}; see {}/n*.log", self.home.display()))
     }
 
-    fn open_client(&self) -> Outcome {
+    fn open_terminal(&self) -> Outcome {
         eprintln!("$ FIVE9S_HOME={} node --cli", self.home.display());
-        let status = self.node().arg("--cli").status().map_err(|error| format!("cannot start the client: {error}"))?;
-        // 130: ended by Ctrl-C, which is a way of leaving and no failure.
-        if status.success() || status.code() == Some(130) {
-            Ok(())
-        } else {
-            Err(format!("the client ended with {status}"))
-        }
+        until_left(self.node().arg("--cli"))
+    }
+
+    fn open_window(&self) -> Outcome {
+        eprintln!("$ FIVE9S_HOME={} five9schat     (closing it stops the nodes)", self.home.display());
+        until_left(&mut self.program("five9schat"))
     }
 
     fn wait_for_its_end(mut self) -> Outcome {
@@ -127,6 +172,12 @@ impl Cluster {
         }
         Ok(())
     }
+}
+
+fn until_left(chat: &mut Command) -> Outcome {
+    let status = chat.status().map_err(|error| format!("cannot start the chat: {error}"))?;
+    // 130: ended by Ctrl-C, which is a way of leaving and no failure.
+    if status.success() || status.code() == Some(130) { Ok(()) } else { Err(format!("the chat ended with {status}")) }
 }
 
 impl Drop for Cluster {

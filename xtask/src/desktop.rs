@@ -1,0 +1,118 @@
+//! The desktop part: what it needs on this machine, its page, and its window.
+//!
+//! Everything else builds without npm and without WebKit. Where they are missing and cannot be installed, the desktop
+//! part is reported as skipped, with the line that brings it: never as passed.
+
+use std::io::IsTerminal;
+
+use crate::command::{Outcome, answers, output, step, workspace};
+
+/// An older npm does not install what Vite brings for this kind of machine.
+const NPM_MIN: u32 = 11;
+
+/// What compiles the window.
+const WINDOW_PACKAGES: &[&str] =
+    &["libwebkit2gtk-4.1-dev", "libayatana-appindicator3-dev", "build-essential", "pkg-config"];
+
+/// What drives the page in its tests, and shows it as people see it.
+const BROWSER_PACKAGES: &[&str] = &["chromium", "fonts-noto-color-emoji"];
+
+/// What became of the desktop part.
+pub(crate) enum Desktop {
+    Done,
+    /// Why not, and what to do about it.
+    Skipped(String),
+}
+
+/// Builds the page into `ui/dist`.
+pub(crate) fn build_page() -> Result<Desktop, String> {
+    if let Some(reason) = npm_is_missing() {
+        return Ok(Desktop::Skipped(reason));
+    }
+    install_page()?;
+    npm(&["run", "build"])?;
+    Ok(Desktop::Done)
+}
+
+/// Types and unit tests, and whether the page can be built.
+pub(crate) fn test_page() -> Result<Desktop, String> {
+    if let Some(reason) = npm_is_missing() {
+        return Ok(Desktop::Skipped(reason));
+    }
+    install_page()?;
+    npm(&["run", "check"])?;
+    npm(&["test"])?;
+    npm(&["run", "build"])?;
+    Ok(Desktop::Done)
+}
+
+/// The page with its fake back end, in a real browser.
+pub(crate) fn walk_page() -> Result<Desktop, String> {
+    if let Some(reason) = npm_is_missing() {
+        return Ok(Desktop::Skipped(reason));
+    }
+    if let Desktop::Skipped(reason) = packages(BROWSER_PACKAGES)? {
+        return Ok(Desktop::Skipped(reason));
+    }
+    install_page()?;
+    npm(&["run", "e2e"])?;
+    Ok(Desktop::Done)
+}
+
+/// Makes sure that the window can be compiled.
+pub(crate) fn prepare_window() -> Result<Desktop, String> {
+    packages(WINDOW_PACKAGES)
+}
+
+fn npm_is_missing() -> Option<String> {
+    let version = output("npm", &["--version"]).unwrap_or_default();
+    let major: Option<u32> = version.trim().split('.').next().and_then(|number| number.parse().ok());
+    let wanted =
+        format!("Node.js 20.19 or newer with npm {NPM_MIN} or newer is needed for the desktop app: https://nodejs.org");
+    major.is_none_or(|major| major < NPM_MIN).then_some(wanted)
+}
+
+/// Installs what the lock file names, unless that is there. Scripts of packages are not run: nothing of ours needs one.
+fn install_page() -> Outcome {
+    let written = |file: &str| workspace().join("ui").join(file).metadata().and_then(|file| file.modified()).ok();
+    if written("node_modules/.package-lock.json").is_some_and(|done| Some(done) >= written("package-lock.json")) {
+        return Ok(());
+    }
+    npm(&["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+}
+
+fn npm(arguments: &[&str]) -> Outcome {
+    let mut all = vec!["--prefix", "ui"];
+    all.extend(arguments);
+    step("npm", &all)
+}
+
+/// Installs those of Debian's packages that are missing: as root at once; else through sudo, which asks for itself, but
+/// only where there is a person to ask.
+fn packages(wanted: &[&'static str]) -> Result<Desktop, String> {
+    let missing: Vec<&str> = wanted.iter().copied().filter(|package| !is_installed(package)).collect();
+    if missing.is_empty() {
+        return Ok(Desktop::Done);
+    }
+    let mut install = vec!["apt-get", "install", "--yes", "--no-install-recommends"];
+    install.extend(&missing);
+    let line = format!("sudo {}", install.join(" "));
+    if !answers("apt-get", &["--version"]) {
+        return Ok(Desktop::Skipped(format!("{} must be installed (on Debian: {line})", missing.join(", "))));
+    }
+    if output("id", &["-u"]).is_some_and(|user| user.trim() == "0") {
+        step("apt-get", &["update"])?;
+        step(install[0], &install[1..])?;
+    } else if std::io::stdin().is_terminal() && answers("sudo", &["--version"]) {
+        eprintln!("The desktop app needs {}. sudo may ask for your password.", missing.join(", "));
+        step("sudo", &["apt-get", "update"])?;
+        step("sudo", &install)?;
+    } else {
+        return Ok(Desktop::Skipped(format!("run this first: {line}")));
+    }
+    Ok(Desktop::Done)
+}
+
+fn is_installed(package: &str) -> bool {
+    output("dpkg-query", &["--show", "--showformat=${db:Status-Status}", package]).as_deref() == Some("installed")
+}
