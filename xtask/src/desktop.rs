@@ -4,6 +4,8 @@
 //! part is reported as skipped, with the line that brings it: never as passed.
 
 use std::io::IsTerminal;
+use std::path::Path;
+use std::time::SystemTime;
 
 use crate::command::{Outcome, answers, output, step, workspace};
 
@@ -24,14 +26,30 @@ pub(crate) enum Desktop {
     Skipped(String),
 }
 
-/// Builds the page into `ui/dist`.
+/// What the page is made of, in `ui`.
+const PAGE_SOURCES: &[&str] =
+    &["src", "public", "index.html", "package-lock.json", "svelte.config.js", "vite.config.ts"];
+
+/// Builds the page into `ui/dist`, unless it is there as its sources are: the window is built anew after each time.
 pub(crate) fn build_page() -> Result<Desktop, String> {
     if let Some(reason) = npm_is_missing() {
         return Ok(Desktop::Skipped(reason));
     }
+    let ui = workspace().join("ui");
+    let built = changed(&ui.join("dist/index.html"));
+    if built.is_some() && PAGE_SOURCES.iter().all(|source| changed(&ui.join(source)) <= built) {
+        return Ok(Desktop::Done);
+    }
     install_page()?;
     npm(&["run", "build"])?;
     Ok(Desktop::Done)
+}
+
+/// When the file, or the file of the folder that was written last, was written. None: it is not there.
+fn changed(path: &Path) -> Option<SystemTime> {
+    let own = path.metadata().and_then(|file| file.modified()).ok();
+    let inside = std::fs::read_dir(path).into_iter().flatten().flatten();
+    inside.filter_map(|entry| changed(&entry.path())).max().max(own)
 }
 
 /// Types and unit tests, and whether the page can be built.
@@ -74,8 +92,9 @@ fn npm_is_missing() -> Option<String> {
 
 /// Installs what the lock file names, unless that is there. Scripts of packages are not run: nothing of ours needs one.
 fn install_page() -> Outcome {
-    let written = |file: &str| workspace().join("ui").join(file).metadata().and_then(|file| file.modified()).ok();
-    if written("node_modules/.package-lock.json").is_some_and(|done| Some(done) >= written("package-lock.json")) {
+    let ui = workspace().join("ui");
+    let installed = changed(&ui.join("node_modules/.package-lock.json"));
+    if installed.is_some() && installed >= changed(&ui.join("package-lock.json")) {
         return Ok(());
     }
     npm(&["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
