@@ -197,7 +197,7 @@ impl Profile {
         })
     }
 
-    /// The session has come so far, at a node: numbers what waits behind that so that it is next, unless it is already. This
+    /// The session has come so far, at a node: numbers everything that waits to come next, unless what is next is known. This
     /// happens where numbers were lost, or used by a copy of this profile.
     pub(crate) fn go_on_after(
         &self,
@@ -206,13 +206,11 @@ impl Profile {
         numbering: Numbering,
     ) -> Result<(), ClientError> {
         self.change(|transaction, cluster| {
-            if is_overtaken(transaction, cluster, session, numbering)? {
+            if is_known(transaction, cluster, session, numbering)? {
                 return Ok(());
             }
-            // What waits up to the last message was applied before it, and is answered when it is sent again as it is.
-            let last = turn_of(transaction, cluster, session, numbering.last)?;
-            let behind = ids_in_turn(transaction, cluster, session, last.min(numbering.high_water))?;
-            number(transaction, cluster, account, session, &behind, numbering)
+            let all = ids_in_turn(transaction, cluster, session, Seq(0))?;
+            number(transaction, cluster, account, session, &all, numbering)
         })
     }
 
@@ -370,10 +368,11 @@ fn give_up_number(
     id: MessageId,
 ) -> Result<(Seq, Option<MessageId>), ClientError> {
     let key = params![cluster, int(account.0), id_bytes(id)];
-    let of_message = "FROM outbox WHERE cluster = ?1 AND account = ?2 AND id = ?3";
-    let (seq, follows): (i64, Option<Vec<u8>>) =
-        transaction
-            .query_row(&format!("SELECT seq, follows {of_message}"), key, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (seq, follows): (i64, Option<Vec<u8>>) = transaction.query_row(
+        "SELECT seq, follows FROM outbox WHERE cluster = ?1 AND account = ?2 AND id = ?3",
+        key,
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
     transaction
         .execute("UPDATE outbox SET seq = 0, follows = NULL WHERE cluster = ?1 AND account = ?2 AND id = ?3", key)?;
     Ok((Seq(uint(seq)), follows.map(message_id).transpose()?))
@@ -419,36 +418,22 @@ fn ids_in_turn(
     Ok(ids.collect::<Result<_, _>>()?)
 }
 
-/// Whether what the node said is old: a message with a later number has been settled since.
-fn is_overtaken(
+/// Whether the outbox agrees with what the node said: the message that follows its last one has the next number, or was settled
+/// since. The numbers of settled ones say nothing: a message may have been stored under an earlier one than it has now. (One that
+/// failed without a number has none, and follows nobody.)
+fn is_known(
     transaction: &Transaction<'_>,
     cluster: i64,
     session: SessionId,
     numbering: Numbering,
 ) -> Result<bool, ClientError> {
+    let next = int(numbering.high_water.next().0);
     Ok(transaction.query_row(
-        "SELECT EXISTS (SELECT 1 FROM outbox WHERE cluster = ?1 AND session = ?2 AND seq > ?3 AND state != 0)",
-        params![cluster, int(session.0), int(numbering.high_water.0)],
+        "SELECT EXISTS (SELECT 1 FROM outbox WHERE cluster = ?1 AND session = ?2 AND follows IS ?3
+                        AND CASE state WHEN 0 THEN seq = ?4 ELSE seq > 0 END)",
+        params![cluster, int(session.0), numbering.last.map(id_bytes), next],
         |row| row.get(0),
     )?)
-}
-
-/// The number that the outbox gave the message; zero where it knows nothing of it.
-fn turn_of(
-    transaction: &Transaction<'_>,
-    cluster: i64,
-    session: SessionId,
-    id: Option<MessageId>,
-) -> Result<Seq, ClientError> {
-    let Some(id) = id else { return Ok(Seq(0)) };
-    let seq: Option<i64> = transaction
-        .query_row(
-            "SELECT seq FROM outbox WHERE cluster = ?1 AND session = ?2 AND id = ?3",
-            params![cluster, int(session.0), id_bytes(id)],
-            |row| row.get(0),
-        )
-        .optional()?;
-    Ok(Seq(seq.map_or(0, uint)))
 }
 
 /// Gives these messages, each of which follows the one before, the numbers after `numbering`; what is typed next comes after them.

@@ -197,6 +197,18 @@ fn a_gap_that_was_closed_since_changes_nothing() {
 }
 
 #[test]
+fn a_message_that_was_settled_under_an_earlier_number_does_not_hide_what_the_node_says() {
+    let (profile, _folder) = with_alice();
+    (1..=3).for_each(|id| queue(&profile, id));
+    profile.go_on_after(ALICE, SessionId(10), after(6, 4_000)).expect("numbered");
+    // Another process heard that the copy with the old number was stored.
+    profile.settle_stored(ALICE, MessageId(1)).expect("settled");
+    profile.go_on_after(ALICE, SessionId(10), after(1, 1)).expect("numbered");
+    assert_eq!(waiting(&profile, 10), [(2, 2), (3, 3)], "or they would wait for ever for numbers that never come");
+    assert_eq!(followed(&profile, 10), [Some(1), Some(2)]);
+}
+
+#[test]
 fn what_a_copy_of_the_profile_used_is_not_used_again() {
     let (profile, _folder) = with_alice();
     (1..=4).for_each(|id| queue(&profile, id));
