@@ -79,7 +79,7 @@ fn ended() -> io::Error {
 async fn run(app: App, mut queue: mpsc::Receiver<Work>, progress: watch::Sender<u64>) {
     let mut pace = Pace::new();
     while let Some(first) = queue.recv().await {
-        let (mut shared, arriving) = shared();
+        let (mut shared, arriving) = begin_sharing();
         shared.take(first);
         shared.take_waiting(&mut queue);
         if shared.count > 0 {
@@ -121,7 +121,7 @@ struct Shared {
     drained: Option<oneshot::Sender<()>>,
 }
 
-fn shared() -> (Shared, Arriving) {
+fn begin_sharing() -> (Shared, Arriving) {
     let (feed, pieces) = std::sync::mpsc::channel();
     let applied = Applied::default();
     let arriving = Arriving { pieces, applied: applied.clone() };
