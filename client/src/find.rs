@@ -30,6 +30,7 @@ pub(crate) struct Book {
 
 #[derive(Debug, Default)]
 struct Entry {
+    /// The one heard of last comes last.
     addresses: Vec<Address>,
     /// Said by someone who knows the cluster, not merely seen on the network.
     vouched: bool,
@@ -67,8 +68,9 @@ impl Book {
         match candidate {
             Candidate::At(address) => Target { peer: None, addresses: vec![address.clone()] },
             Candidate::Node(peer) => {
-                let addresses = self.nodes.get(peer).map(|entry| entry.addresses.clone()).unwrap_or_default();
-                Target { peer: Some(*peer), addresses }
+                let known = self.nodes.get(peer).map(|entry| entry.addresses.iter().rev().cloned());
+                // A dial tries only so many at once; the newest is the likeliest.
+                Target { peer: Some(*peer), addresses: known.into_iter().flatten().collect() }
             }
         }
     }
@@ -131,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_addresses_of_a_node_are_kept() {
+    fn the_newest_addresses_of_a_node_are_kept_and_tried_first() {
         let mut book = Book::default();
         let peer = PeerId([1; 32]);
         for port in 1..=20 {
@@ -139,7 +141,7 @@ mod tests {
         }
         let target = book.target(&Candidate::Node(peer));
         assert_eq!(target.addresses.len(), ADDRESSES_MAX);
-        assert_eq!(target.addresses.last(), Some(&address(20)));
+        assert_eq!(target.addresses.first(), Some(&address(20)));
     }
 
     #[test]

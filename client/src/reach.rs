@@ -26,14 +26,12 @@ use crate::link::{Horizon, Link, Said};
 use crate::profile::{KnownNode, Profile};
 use crate::update::{LinkState, Update};
 
-/// How long the live node may take to say who else there is.
+/// How long a node that could not commit may take to say whether it can again.
 const ASK_MAX: Duration = Duration::from_secs(4);
 
-/// How often this machine's node files are read, and a node that could not commit is asked whether it can again.
+/// How often this machine's node files are read while a link is missing, and a node that could not commit is asked whether it can
+/// again.
 const LOOK_AROUND: Duration = Duration::from_secs(1);
-
-/// How often the live node is asked who else there is.
-const ASK_AROUND: Duration = Duration::from_secs(15);
 
 /// What links and calls may have to say before the task has taken it in; beyond it they wait, for the task never waits for them.
 const SAID_MAX: usize = 256;
@@ -147,6 +145,12 @@ async fn transport_for(start: &mut Start) -> Result<Arc<dyn Transport>, Refusal>
     Ok(transport)
 }
 
+/// A link, and what its node last said of the cluster.
+struct Held {
+    link: Link,
+    health: Option<ClusterHealth>,
+}
+
 struct Driver {
     profile: Arc<Profile>,
     operator: Option<OperatorKey>,
@@ -157,7 +161,7 @@ struct Driver {
     /// What the profile knows of the nodes, so that it is written only when something is new. One entry a node.
     remembered: Vec<KnownNode>,
     state: State,
-    links: HashMap<LinkId, Link>,
+    links: HashMap<LinkId, Held>,
     next_link: u64,
     horizon: Horizon,
     began: Instant,
@@ -165,7 +169,6 @@ struct Driver {
     dials: JoinSet<Dialled>,
     connections: JoinSet<()>,
     asking: JoinSet<Option<(LinkId, ClusterStatus)>>,
-    asked_at: Option<Instant>,
     said: mpsc::Sender<(LinkId, Said)>,
     said_here: Option<mpsc::Receiver<(LinkId, Said)>>,
     trouble: Option<Refusal>,
@@ -192,7 +195,6 @@ impl Driver {
             dials: JoinSet::new(),
             connections: JoinSet::new(),
             asking: JoinSet::new(),
-            asked_at: None,
             said,
             said_here: Some(said_here),
             trouble: None,
@@ -243,11 +245,10 @@ impl Driver {
     }
 
     async fn look_around(&mut self) {
-        let overdue = self.asked_at.is_none_or(|at| at.elapsed() >= ASK_AROUND);
-        if overdue || !self.writable {
-            self.ask_around();
+        if !self.writable {
+            self.ask_whether_writable();
         }
-        if !overdue && self.state.live().is_some() {
+        if self.state.live().is_some() && self.state.warm().is_some() {
             return;
         }
         let (folder, cluster) = (self.runtime_dir.clone(), self.profile.cluster().id);
@@ -255,13 +256,13 @@ impl Driver {
         self.learn(&known(found.unwrap_or_default()), true);
     }
 
-    /// Asks the live node who else there is, and whether it can commit.
-    fn ask_around(&mut self) {
-        let Some(link) = self.state.live().and_then(|live| self.links.get(&live)).cloned() else { return };
+    /// Asks the live node whether it can commit. It says so unasked when that changes, but it may have been right all along, and what
+    /// could not be committed was one request.
+    fn ask_whether_writable(&mut self) {
+        let Some(link) = self.live().cloned() else { return };
         if !self.asking.is_empty() {
             return;
         }
-        self.asked_at = Some(Instant::now());
         self.asking.spawn(async move {
             let asked = tokio::time::timeout(ASK_MAX, link.ask(Request::ClusterStatus)).await;
             match asked {
@@ -319,7 +320,18 @@ impl Driver {
         self.learn(&nodes, true);
         self.can_write(link, health.writable);
         self.remember(&health).await;
-        if *self.publish.cluster.borrow() != health {
+        if let Some(held) = self.links.get_mut(&link) {
+            held.health = Some(health);
+        }
+        self.publish_cluster();
+    }
+
+    /// The cluster as the live node sees it.
+    fn publish_cluster(&self) {
+        let seen = self.state.live().and_then(|live| self.links.get(&live)?.health.clone());
+        if let Some(health) = seen
+            && *self.publish.cluster.borrow() != health
+        {
             self.publish.cluster.send_replace(health.clone());
             self.publish.hub.note(Update::Cluster(health));
         }
@@ -360,11 +372,12 @@ impl Driver {
     fn act(&mut self, action: Action) {
         match action {
             Action::Dial(candidate) => self.dial(candidate),
-            Action::GoLive(link) => {
-                self.writable = true;
+            Action::GoLive(id) => {
                 self.trouble = None;
-                self.publish.live.send_replace(self.links.get(&link).cloned());
-                self.ask_around();
+                let held = self.links.get(&id);
+                self.writable = held.and_then(|held| held.health.as_ref()).is_none_or(|health| health.writable);
+                self.publish.live.send_replace(held.map(|held| held.link.clone()));
+                self.publish_cluster();
             }
             Action::Search => {
                 self.publish.live.send_replace(None);
@@ -403,17 +416,17 @@ impl Driver {
         self.next_link += 1;
         let (link, connection) = Link::new(id, peer, welcome.node, stream, self.horizon.clone(), self.said.clone());
         self.connections.spawn(connection);
-        self.links.insert(id, link);
+        self.links.insert(id, Held { link, health: None });
         self.step(Event::Connected { candidate, peer, link: id });
-        // A profile that remembers nobody must not depend on this process living until the next look.
-        if self.remembered.is_empty() {
-            self.ask_around();
-        }
+    }
+
+    fn live(&self) -> Option<&Link> {
+        self.state.live().and_then(|live| self.links.get(&live)).map(|held| &held.link)
     }
 
     fn publish_state(&mut self) {
-        let name = |link: LinkId| self.links.get(&link).map(|link| link.node.clone());
-        let state = match self.state.live().and_then(|live| self.links.get(&live)) {
+        let name = |link: LinkId| self.links.get(&link).map(|held| held.link.node.clone());
+        let state = match self.live() {
             Some(link) => LinkState::Live {
                 node: link.node.clone(),
                 peer: link.peer,

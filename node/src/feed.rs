@@ -1,5 +1,4 @@
-//! What a subscriber is pushed: its account's feed from a cursor on, what happens to accounts, how the
-//! cluster is.
+//! What a subscriber is pushed: its account's feed from a cursor on, and what happens to accounts.
 //!
 //! There is no queue of events for each subscriber. The feed is read from the state, from where the
 //! subscriber has got to, whenever this node has applied more: a slow one lags, holds nothing back
@@ -13,7 +12,7 @@ use chat::{AccountId, Command, Cursor, Notice, SessionId};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc, watch};
 use wire::Refusal;
-use wire::message::{AccountChange, ClusterHealth, FromNode, Push};
+use wire::message::{AccountChange, FromNode, Push};
 
 use crate::api::session::has_ended;
 use crate::api::{ApiContext, Seat};
@@ -46,7 +45,6 @@ pub(crate) struct Feed {
     seat: Option<Seat>,
     applied: watch::Receiver<Cursor>,
     notices: broadcast::Receiver<(Cursor, Notice)>,
-    health: watch::Receiver<ClusterHealth>,
 }
 
 /// Why a subscription ends by itself.
@@ -74,8 +72,8 @@ impl Feed {
         listener: Listener,
         seat: Option<Seat>,
     ) -> Self {
-        let (applied, notices, health) = (context.app.applied(), context.app.notices(), context.quorum.health());
-        Self { context, frames, listener, seat, applied, notices, health }
+        let (applied, notices) = (context.app.applied(), context.app.notices());
+        Self { context, frames, listener, seat, applied, notices }
     }
 
     /// Pushes until the session or the connection ends.
@@ -92,7 +90,6 @@ impl Feed {
     }
 
     async fn push(&mut self) -> Result<Infallible, Stop> {
-        self.push_health().await?;
         self.catch_up().await?;
         loop {
             tokio::select! {
@@ -101,10 +98,6 @@ impl Feed {
                     self.push_rows().await?;
                 }
                 notice = self.notices.recv() => self.push_notice(notice).await?,
-                changed = self.health.changed() => {
-                    changed.map_err(|_| Stop::Gone)?;
-                    self.push_health().await?;
-                }
             }
         }
     }
@@ -162,11 +155,6 @@ impl Feed {
             Some(account) => self.say(Push::Account { account, change }).await,
             None => Ok(()),
         }
-    }
-
-    async fn push_health(&mut self) -> Result<(), Stop> {
-        let health = self.health.borrow_and_update().clone();
-        self.say(Push::Cluster(health)).await
     }
 
     /// Waits while the connection's queue is full.

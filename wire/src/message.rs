@@ -215,7 +215,7 @@ pub enum Answer {
     },
 }
 
-/// Unasked, to a connection that subscribed.
+/// Unasked. All but `Cluster` and `Leaving` are for a connection that subscribed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Push {
     /// A row of the account's feed. In order, without gap and without repeat.
@@ -224,7 +224,7 @@ pub enum Push {
     CaughtUp { cursor: Cursor },
     /// Happened just now; whoever misses it reads the account list.
     Account { account: AccountInfo, change: AccountChange },
-    /// The cluster looks different: sent at once after subscribing, and at each change.
+    /// How the cluster looks and where its nodes are: sent first on each connection, and at each change.
     Cluster(ClusterHealth),
     /// The node is about to stop: move on.
     Leaving,

@@ -63,6 +63,8 @@ impl Guest {
         let (read, write) = tokio::io::split(stream);
         let mut reader = FrameReader::new(read, CLIENT_FRAME_SIZE_MAX_BYTES);
         let writer: Writer = Arc::new(Mutex::new(FrameWriter::new(write)));
+        let health = tell_how_the_cluster_is(self.shared.clone(), self.node, writer.clone());
+        let _health = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(health));
         let mut feed = None;
         loop {
             let read = tokio::select! {
@@ -307,6 +309,19 @@ impl Guest {
 
     fn propose(&self, command: Command) -> Reply {
         self.shared.propose(&command)
+    }
+}
+
+/// Pushes where the nodes are, and whenever that changes.
+async fn tell_how_the_cluster_is(shared: Arc<Shared>, node: PeerId, writer: Writer) {
+    let mut health = shared.health.subscribe();
+    loop {
+        let mut now = health.borrow_and_update().clone();
+        now.writable &= shared.state().faults.get(&node) != Some(&Fault::NoQuorum);
+        write_frame(&writer, FromNode::Push(Push::Cluster(now))).await;
+        if health.changed().await.is_err() {
+            return;
+        }
     }
 }
 

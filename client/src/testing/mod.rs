@@ -15,12 +15,12 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
-use wire::message::{AccountInfo, FeedEvent, MessageInfo};
+use wire::message::{AccountInfo, ClusterHealth, FeedEvent, MessageInfo, NodeHint};
 use wire::opaque::Suite;
 use wire::peer::Incarnation;
 use wire::secret::ClusterSecret;
 use wire::transport::memory::Network;
-use wire::{PeerId, Protocol, Transport};
+use wire::{Address, PeerId, Protocol, Transport};
 
 use crate::{Access, Client, Config};
 
@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     setup: ServerSetup<Suite>,
     state: Mutex<State>,
     pub(crate) applied: watch::Sender<Cursor>,
+    /// Which nodes run, and where.
+    pub(crate) health: watch::Sender<ClusterHealth>,
 }
 
 /// The replicated state, and what the test has in mind for each node.
@@ -73,6 +75,11 @@ pub(crate) enum Fault {
 impl Cluster {
     /// Without nodes yet.
     pub(crate) fn new() -> Self {
+        Self::on(Network::new())
+    }
+
+    /// Without nodes yet, on this network.
+    pub(crate) fn on(network: Network) -> Self {
         let secret = ClusterSecret::generate(&mut |bytes| bytes.fill(7));
         let state = State {
             memory: Memory::default(),
@@ -88,8 +95,9 @@ impl Cluster {
             setup: ServerSetup::new(&mut OsRng),
             state: Mutex::new(state),
             applied: watch::Sender::new(Cursor::START),
+            health: watch::Sender::default(),
         };
-        Self { network: Network::new(), secret, shared: Arc::new(shared), nodes: HashMap::new() }
+        Self { network, secret, shared: Arc::new(shared), nodes: HashMap::new() }
     }
 
     /// With these nodes running.
@@ -104,6 +112,7 @@ impl Cluster {
     /// Starts a node.
     pub(crate) fn start(&mut self, number: u8) {
         let transport = self.network.join(peer(number));
+        self.tell(number, transport.addresses(), true);
         let shared = self.shared.clone();
         let mut incoming = transport.accept(Protocol::Client);
         let accepting = async move {
@@ -119,6 +128,22 @@ impl Cluster {
     pub(crate) fn kill(&mut self, number: u8) {
         self.network.crash(peer(number));
         self.nodes.remove(&number);
+        self.tell(number, Vec::new(), false);
+    }
+
+    /// The nodes learn of each other what they would by Raft.
+    fn tell(&self, number: u8, addresses: Vec<Address>, reachable: bool) {
+        let hint = NodeHint { name: format!("n{number}"), peer: peer(number), addresses, reachable };
+        self.shared.health.send_modify(|health| {
+            health.writable = true;
+            health.nodes.retain(|node| node.peer != hint.peer);
+            health.nodes.push(hint);
+        });
+    }
+
+    /// Where the running nodes are.
+    pub(crate) fn addresses(&self) -> Vec<Address> {
+        self.shared.health.borrow().nodes.iter().flat_map(|node| node.addresses.clone()).collect()
     }
 
     /// Makes something wrong with a node; None: nothing.

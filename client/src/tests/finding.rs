@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use wire::Code;
 use wire::peer::Incarnation;
+use wire::transport::memory::Network;
 
 use super::person;
 use crate::testing::{Cluster, until};
@@ -43,6 +44,34 @@ async fn one_link_is_live_and_another_node_is_warm() {
         _ => false,
     })
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_only_waits_hears_where_nodes_have_moved() {
+    let mut cluster = Cluster::on(Network::without_discovery());
+    for number in [1, 2, 3] {
+        cluster.start(number);
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut config = cluster.config(&folder);
+    config.seeds = cluster.addresses();
+    let client = Client::open(config).expect("a client");
+    let link = client.link();
+    let both = || match &*link.borrow() {
+        LinkState::Live { node, warm: Some(warm), .. } => Some((number(node), number(warm))),
+        _ => None,
+    };
+    until(|| both().is_some()).await;
+    let (live, warm) = both().expect("two links");
+    // Nothing is asked in between, and no time to ask by chance: both others move, then the one that it still has is gone.
+    for mover in [6 - live - warm, warm] {
+        cluster.kill(mover);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        cluster.start(mover);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    cluster.kill(live);
+    until(|| matches!(&*link.borrow(), LinkState::Live { node, .. } if number(node) != live)).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,4 +161,9 @@ async fn a_code_made_by_one_client_lets_another_in() {
     config.access = Access::from_code(&code).expect("a code that makes sense");
     let guest = Client::open(config).expect("opened");
     guest.accounts(None, None, 1).await.expect("let in");
+}
+
+/// Which of the test's nodes bears this name.
+fn number(name: &str) -> u8 {
+    name.strip_prefix('n').and_then(|number| number.parse().ok()).expect("a node of the test")
 }

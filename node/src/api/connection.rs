@@ -1,6 +1,7 @@
 //! One client's stream: frames in, frames out, and how much may be under way at once. What the
 //! frames mean is said elsewhere.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -116,7 +117,10 @@ pub(super) async fn serve(context: Arc<ApiContext>, claim: &Claim, peer: PeerId,
     });
     let writing = write(writer, queued);
     let reading = async {
-        read(&connection, reader).await;
+        tokio::select! {
+            () = read(&connection, reader) => {}
+            never = tell_how_the_cluster_is(&connection) => match never {},
+        }
         // The last sender of frames: the writer writes what is queued, and ends.
         drop(connection);
     };
@@ -139,6 +143,19 @@ async fn read(connection: &Arc<Connection>, reader: ReadHalf<BoxStream>) {
     requests.finish().await;
     if let End::Refused(refusal) = end {
         connection.say(connection.answered(0, Err(refusal))).await;
+    }
+}
+
+/// Tells every client, subscribed or not, where the nodes are, at once and whenever that changes: the one that is connected here
+/// may be all that a client knows to be alive.
+async fn tell_how_the_cluster_is(connection: &Connection) -> Infallible {
+    let mut health = connection.context.quorum.health();
+    loop {
+        let now = health.borrow_and_update().clone();
+        connection.say(FromNode::Push(Push::Cluster(now))).await;
+        if health.changed().await.is_err() {
+            return std::future::pending().await;
+        }
     }
 }
 

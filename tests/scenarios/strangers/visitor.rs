@@ -12,7 +12,7 @@ use tests::{Cli, Cluster, PATIENCE};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wire::codec::{self, FrameError};
 use wire::hello::{HELLO_SIZE_MAX_BYTES, HelloError, Identity, Keys, Welcome, initiate};
-use wire::message::{Answer, Answered, Ask, CLIENT_FRAME_SIZE_MAX_BYTES, FromNode, Request, Token};
+use wire::message::{Answer, Answered, Ask, CLIENT_FRAME_SIZE_MAX_BYTES, FromNode, Push, Request, Token};
 use wire::opaque::Suite;
 use wire::secret::{ClusterSecret, NodeSecret};
 use wire::transport::libp2p::{Config, Libp2p, Limits};
@@ -177,11 +177,21 @@ impl Guest {
 
     /// The answer to this number.
     pub(super) async fn answered(&mut self, number: u64) -> Result<Answer, Code> {
-        match in_time(codec::read(&mut self.stream, CLIENT_FRAME_SIZE_MAX_BYTES)).await {
+        match self.heard().await {
             Ok(Some(FromNode::Answered(Answered { id, result, .. }))) if id == number => {
                 result.map_err(|refusal| refusal.code)
             }
             other => panic!("no answer to number {number}: {other:?}"),
+        }
+    }
+
+    /// What the node says next, but for how the cluster is, which it tells everyone.
+    async fn heard(&mut self) -> Result<Option<FromNode>, FrameError> {
+        loop {
+            match in_time(codec::read(&mut self.stream, CLIENT_FRAME_SIZE_MAX_BYTES)).await {
+                Ok(Some(FromNode::Push(Push::Cluster(_)))) => {}
+                heard => return heard,
+            }
         }
     }
 
@@ -202,7 +212,8 @@ impl Guest {
 
     /// The node has closed the stream without a word.
     pub(super) async fn expect_end(mut self) {
-        assert_closed(&mut self.stream).await;
+        let heard = self.heard().await;
+        assert!(matches!(heard, Ok(None) | Err(FrameError::Io(_))), "the node went on to say {heard:?}");
     }
 
     /// Creates an account, and with it a session of this device.

@@ -1,6 +1,6 @@
 //! A network in memory, whose faults a test chooses: the twin of [`super::libp2p`].
 //!
-//! Everybody who has joined sees everybody else as if by mDNS. Nothing here touches the operating
+//! Everybody who has joined sees everybody else as if by mDNS, unless the network is made without that. Nothing here touches the operating
 //! system, so under paused time a run with faults is the same every time.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -39,6 +39,8 @@ struct Hub {
     /// Every stream that may still be open.
     wires: Vec<Wire>,
     delay: Option<DelayHook>,
+    /// Nobody sees anybody: a peer is reached only where it is.
+    dark: bool,
 }
 
 struct Member {
@@ -51,6 +53,12 @@ impl Network {
     /// A network without peers or faults.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A network where nobody sees anybody: whoever is to be reached needs an address that is still right.
+    pub fn without_discovery() -> Self {
+        let hub = Hub { dark: true, ..Hub::default() };
+        Self { hub: Arc::new(Mutex::new(hub)) }
     }
 
     /// Joins as this peer, at an address of its own. Again: as if the peer crashed and started anew.
@@ -114,6 +122,9 @@ impl Network {
 impl Hub {
     /// Tells everyone who is there.
     fn announce(&self) {
+        if self.dark {
+            return;
+        }
         let everyone = self.members.iter().map(|(peer, member)| (*peer, vec![address(member.number)]));
         let everyone: Vec<_> = everyone.collect();
         for (peer, member) in &self.members {
@@ -135,7 +146,10 @@ impl Hub {
     /// Who is meant, if it is there.
     fn find(&self, target: &Target) -> Option<PeerId> {
         match target.peer {
-            Some(peer) => self.members.contains_key(&peer).then_some(peer),
+            Some(peer) => {
+                let there = |member: &Member| !self.dark || target.addresses.contains(&address(member.number));
+                self.members.get(&peer).is_some_and(there).then_some(peer)
+            }
             None => self
                 .members
                 .iter()
