@@ -16,8 +16,8 @@ use wire::message::{
 };
 use wire::{Code, Refusal};
 
+use crate::access::Granted;
 use crate::blocking::off_the_runtime;
-use crate::config::Granted;
 use crate::hub::{Hub, Updates};
 use crate::link::unexpected;
 use crate::login;

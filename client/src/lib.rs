@@ -13,6 +13,7 @@
 //! 6. [`feed`] brings it to its reader, after the last row that was handed over, from whichever node; when the reader comes back for the next
 //!    update, the cursor and the receipt are written down, and a node is told.
 
+mod access;
 mod blocking;
 mod client;
 mod clock;
@@ -39,8 +40,9 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use access::Access;
 pub use client::Client;
-pub use config::{Access, Config};
+pub use config::Config;
 pub use error::ClientError;
 pub use hub::Updates;
 pub use paths::Paths;

@@ -43,6 +43,11 @@ impl Paths {
         self.data.join("cluster-secret")
     }
 
+    /// The code that lets this user's clients into the cluster that its nodes joined by a code; a node leaves it.
+    pub fn client_code_file(&self) -> PathBuf {
+        self.data.join("client-code")
+    }
+
     /// The folder of the node of that name.
     pub fn node_dir(&self, name: &str) -> PathBuf {
         self.data.join(name)
@@ -78,6 +83,7 @@ mod tests {
         let paths = Paths::of_user(&|key| (key == "FIVE9S_HOME").then(|| "/trial".to_owned())).expect("given");
         for path in [
             paths.cluster_secret_file(),
+            paths.client_code_file(),
             paths.node_dir("n1"),
             paths.client_dir(),
             paths.nodes_dir(),

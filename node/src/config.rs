@@ -20,7 +20,7 @@ pub use setting::Setting;
 pub use sources::{Flags, Found, Origin, Sources};
 
 /// Names in the data folder that are not a node's.
-const NODE_NAMES_RESERVED: [&str; 3] = ["client", "cluster-secret", "runtime"];
+const NODE_NAMES_RESERVED: [&str; 4] = ["client", "client-code", "cluster-secret", "runtime"];
 
 /// The longest name of a node, in characters.
 const NODE_NAME_LENGTH_MAX: usize = 32;
@@ -261,7 +261,9 @@ mod tests {
         for name in ["n1", "büro", "a.b-c_d"] {
             assert_eq!(node_name(name), Ok(name.to_owned()));
         }
-        for name in ["", ".", "..", "../x", "a/b", "-x", ".hidden", "client", "cluster-secret", "runtime"] {
+        for name in
+            ["", ".", "..", "../x", "a/b", "-x", ".hidden", "client", "client-code", "cluster-secret", "runtime"]
+        {
             assert!(node_name(name).is_err(), "{name}");
         }
     }

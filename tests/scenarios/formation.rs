@@ -87,6 +87,9 @@ fn a_machine_with_a_code_joins_as_a_node_and_as_a_client() {
     cluster.wait_for_status("the far node is in", |status| {
         status.nodes.iter().any(|row| row["name"] == "far" && row["reachable"] == true)
     });
+    // Whoever runs a node may chat there: no second code.
+    third.cli().as_account("mallory").run(&["account", "create", "mallory"]).ok();
+    third.cli().run(&["cluster", "transfer", "far"]).refused(4, "forbidden");
 }
 
 #[test]

@@ -107,7 +107,7 @@ impl Context {
         }
     }
 
-    /// A code beats what the profile remembers, which beats the secret of this user's own nodes: a
+    /// A code beats what the profile remembers, which beats what this user's own nodes leave: a
     /// person who joined another cluster keeps talking to that one.
     async fn open(&self, role: Role) -> Result<Client, CliError> {
         if let Some(invite) = &self.settings.join {
@@ -121,8 +121,8 @@ impl Context {
         }
         match Client::open(self.configuration(Access::remembered())) {
             Err(error) if error.code() == Code::WrongSecret => {
-                let secret = secret.ok_or_else(no_access)?;
-                Ok(Client::open(self.configuration(Access::from_secret(&secret)?))?)
+                let access = Access::of_user(&self.settings.paths)?.ok_or_else(no_access)?;
+                Ok(Client::open(self.configuration(access))?)
             }
             opened => Ok(opened?),
         }

@@ -53,6 +53,9 @@ impl Place {
             Some(_) => {}
             None => save(&folder, CLUSTER, &now)?,
         }
+        if now.secret.is_some() {
+            secret_file::leave_client_code(&config.paths.client_code_file(), &keys.node, clock)?;
+        }
         let seeds = config.join.as_ref().map(|invite| invite.addresses.clone()).unwrap_or_default();
         Ok(Self { folder: Arc::new(folder), name, keys, seeds })
     }
@@ -170,7 +173,12 @@ mod tests {
         assert!(!joining.paths.cluster_secret_file().exists());
         let node = place.keys.node.clone();
         drop(place);
+        let code = std::fs::read_to_string(joining.paths.client_code_file()).unwrap();
+        let code: Invite = code.trim().parse().unwrap();
+        assert_eq!(code.grant, Grant::Client(node.client_secret()), "whoever runs the node may chat, and no more");
+        std::fs::remove_file(joining.paths.client_code_file()).unwrap();
         assert_eq!(take(&config(home.path())).unwrap().keys.node, node, "the code is needed once");
+        assert!(joining.paths.client_code_file().exists(), "left again");
         assert!(!joining.paths.cluster_secret_file().exists());
     }
 

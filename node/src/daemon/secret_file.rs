@@ -1,10 +1,11 @@
-//! The file that makes this user's nodes one cluster.
+//! The files that make this user's nodes one cluster, and let this user's clients into one that they joined.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use wire::secret::ClusterSecret;
+use wire::invite::{Grant, Invite};
+use wire::secret::{ClusterSecret, NodeSecret};
 
 use super::DaemonError;
 use crate::clock::Clock;
@@ -32,12 +33,29 @@ pub(super) fn read(file: &Path) -> Result<Option<ClusterSecret>, DaemonError> {
     }
 }
 
+/// Leaves the code with which clients of this user come in, in place of one of another cluster. It names no addresses: clients find
+/// nodes of their own machine.
+pub(super) fn leave_client_code(file: &Path, node: &NodeSecret, clock: &dyn Clock) -> Result<(), DaemonError> {
+    let grant = Grant::Client(node.client_secret());
+    let text = format!("{}\n", Invite { cluster: node.cluster_id(), addresses: Vec::new(), grant });
+    if fs::read(file).is_ok_and(|kept| kept == text.as_bytes()) {
+        return Ok(());
+    }
+    let replace = || {
+        let folder = file.parent().ok_or(ErrorKind::InvalidInput)?;
+        fs::create_dir_all(folder)?;
+        let temporary = temporary(folder, clock);
+        write_private(&temporary, &text)?;
+        fs::rename(&temporary, file)?;
+        sync_folder(folder)
+    };
+    replace().map_err(|error| failed("write", file, &error))
+}
+
 fn make(file: &Path, secret: &ClusterSecret, clock: &dyn Clock) -> io::Result<()> {
     let folder = file.parent().ok_or(ErrorKind::InvalidInput)?;
     fs::create_dir_all(folder)?;
-    let mut number = [0; 8];
-    clock.fill(&mut number);
-    let temporary = folder.join(format!(".cluster-secret.{:016x}", u64::from_be_bytes(number)));
+    let temporary = temporary(folder, clock);
     let linked = write_private(&temporary, &format!("{}\n", secret.to_text()))
         .and_then(|()| fs::hard_link(&temporary, file))
         .and_then(|()| sync_folder(folder));
@@ -47,6 +65,12 @@ fn make(file: &Path, secret: &ClusterSecret, clock: &dyn Clock) -> io::Result<()
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         other => other,
     }
+}
+
+fn temporary(folder: &Path, clock: &dyn Clock) -> PathBuf {
+    let mut number = [0; 8];
+    clock.fill(&mut number);
+    folder.join(format!(".secret.{:016x}", u64::from_be_bytes(number)))
 }
 
 /// Nobody else may read it, at no moment.

@@ -1,10 +1,9 @@
 //! Which chats could be joined: the one of this computer's nodes, and whatever says on the network that it is a node.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use client::{Access, Address, Code, NodeHere, Scout, nodes_here};
+use client::{Access, Address, Code, NodeHere, Paths, Scout, nodes_here};
 use futures::future::join_all;
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
@@ -22,8 +21,7 @@ const NODES_NAMED_MAX: usize = 16;
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Places {
-    secret_file: PathBuf,
-    runtime_dir: PathBuf,
+    paths: Paths,
     mdns: bool,
     /// Begun by the first who asks, ended once a chat is joined.
     scout: Mutex<Option<Scout>>,
@@ -31,12 +29,7 @@ pub(crate) struct Places {
 
 impl Places {
     pub(crate) fn new(setup: &Setup) -> Self {
-        Self {
-            secret_file: setup.paths.cluster_secret_file(),
-            runtime_dir: setup.paths.runtime_dir().to_owned(),
-            mdns: setup.mdns,
-            scout: Mutex::default(),
-        }
+        Self { paths: setup.paths.clone(), mdns: setup.mdns, scout: Mutex::default() }
     }
 
     /// All of them, this computer's first.
@@ -55,21 +48,15 @@ impl Places {
     /// The nodes of this user's own cluster that run here and answer.
     pub(crate) async fn nodes_here(&self) -> Vec<NodeHere> {
         let Ok(access) = self.access() else { return Vec::new() };
-        let nodes = nodes_here(&self.runtime_dir, &access);
+        let nodes = nodes_here(self.paths.runtime_dir(), &access);
         let answering = nodes.into_iter().map(|node| async { answers(&node.addresses).await.then_some(node) });
         join_all(answering).await.into_iter().flatten().collect()
     }
 
     /// What lets this user into the chat of this computer's nodes.
     pub(crate) fn access(&self) -> Result<Access, Refusal> {
-        let file = &self.secret_file;
-        let text = std::fs::read_to_string(file).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                Refusal::new(Code::NotAMember, "No node of yours has ever run on this computer.")
-            }
-            _ => Refusal::new(Code::Damaged, format!("The cluster secret {} cannot be read: {error}.", file.display())),
-        })?;
-        Ok(Access::from_secret(text.trim())?)
+        let nobody = || Refusal::new(Code::NotAMember, "No node of yours has ever run on this computer.");
+        Access::of_user(&self.paths)?.ok_or_else(nobody)
     }
 
     /// Nobody looks around any more.
