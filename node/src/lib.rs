@@ -36,6 +36,7 @@ pub mod daemon;
 pub mod feed;
 pub mod formation;
 pub mod net;
+pub mod panic;
 pub mod presence;
 pub mod raft;
 pub mod store;

@@ -10,6 +10,7 @@ use node::config::{ConfigError, DaemonConfig, Format, Paths, Sources};
 use tokio::runtime::Builder;
 
 fn main() {
+    node::panic::abort_on_panic();
     let code = match Invocation::parse(std::env::args_os()) {
         Ok(Invocation::Daemon(args)) => daemon(*args),
         Ok(Invocation::Client(args)) => client(*args),

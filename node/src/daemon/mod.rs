@@ -79,7 +79,6 @@ impl From<StoreError> for DaemonError {
 /// Runs the daemon until it is told to stop.
 pub fn run(config: DaemonConfig) -> Result<(), DaemonError> {
     logging::start(config.log_format);
-    abort_on_panic();
     let place = Place::take(&config, &SystemClock)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| DaemonError::mendable(format!("cannot start: {error}")))?;
@@ -189,13 +188,4 @@ fn raft_timing(overrides: &TimingOverrides) -> crate::raft::Timing {
 fn autopilot_limits(overrides: &TimingOverrides) -> autopilot::Limits {
     let default = autopilot::Limits::default();
     autopilot::Limits { well_ms: overrides.promote_after_ms.unwrap_or(default.well_ms), ..default }
-}
-
-/// A node that has lost a task must not run on half alive; the release profile aborts anyway.
-fn abort_on_panic() {
-    let report = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        report(panic);
-        std::process::abort();
-    }));
 }

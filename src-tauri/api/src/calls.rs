@@ -147,7 +147,7 @@ mod tests {
         fn unread(&self, _: u64) {}
     }
 
-    fn api(folder: &TempDir, desktop: Arc<Opened>) -> Api {
+    fn api(folder: &TempDir, desktop: Arc<impl Desktop>) -> Api {
         let home = folder.path().display().to_string();
         let environment = |name: &str| match name {
             "FIVE9S_HOME" => Some(home.clone()),
@@ -169,7 +169,7 @@ mod tests {
     #[tokio::test]
     async fn nonsense_is_refused_in_words() {
         let folder = folder();
-        let api = api(&folder, Arc::default());
+        let api = api(&folder, Arc::<Opened>::default());
         for nonsense in [
             json!(null),
             json!([]),
@@ -191,7 +191,7 @@ mod tests {
     #[tokio::test]
     async fn before_a_chat_is_joined_calls_say_so() {
         let folder = folder();
-        let api = api(&folder, Arc::default());
+        let api = api(&folder, Arc::<Opened>::default());
         let start = api.dispatch(json!({"call": "start", "args": {}})).await.expect("answered");
         assert_eq!(start["joined"], false);
         assert_eq!(start["link"], json!({"state": "searching", "trouble": null}));
@@ -205,10 +205,10 @@ mod tests {
     async fn settings_outlive_the_app() {
         let folder = folder();
         let chosen = json!({"theme": "dark", "language": "de", "notifications": false, "zoom": 1.5});
-        let first = api(&folder, Arc::default());
+        let first = api(&folder, Arc::<Opened>::default());
         assert_eq!(first.dispatch(json!({"call": "keep_settings", "args": chosen})).await, Ok(Value::Null));
         drop(first);
-        let again = api(&folder, Arc::default());
+        let again = api(&folder, Arc::<Opened>::default());
         assert_eq!(again.dispatch(json!({"call": "settings", "args": {}})).await, Ok(chosen.clone()));
         let mut absurd = chosen;
         absurd["zoom"] = json!(99);
@@ -225,6 +225,28 @@ mod tests {
             "forbidden"
         );
         assert_eq!(*lock(&desktop.0), ["https://example.org"]);
+    }
+
+    /// Fails as no call may.
+    struct Broken;
+
+    impl Desktop for Broken {
+        fn open_link(&self, _: &str) -> Result<(), String> {
+            panic!("on purpose")
+        }
+
+        fn notify(&self, _: Notice) {}
+
+        fn unread(&self, _: u64) {}
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_and_outlived() {
+        let folder = folder();
+        let api = api(&folder, Arc::new(Broken));
+        let link = json!({"call": "open_link", "args": {"url": "https://example.org"}});
+        assert_eq!(refused(&api, link).await, "internal");
+        api.dispatch(json!({"call": "start", "args": {}})).await.expect("the next call is answered");
     }
 
     #[test]

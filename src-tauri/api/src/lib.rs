@@ -7,6 +7,9 @@
 //! The front end is not trusted further than its person is: what it sends is limited and checked, secrets and tokens are in no answer,
 //! and whatever goes wrong in here is a [`Refusal`].
 
+#[cfg(panic = "abort")]
+compile_error!("what goes wrong in a call could not be answered with a refusal: the profile must let panics unwind");
+
 mod api;
 mod calls;
 mod cluster;
