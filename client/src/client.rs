@@ -220,6 +220,50 @@ impl Client {
         }
     }
 
+    /// All conversations of the account, however many, without their last messages.
+    pub async fn all_conversations(&self) -> Result<Page<ConversationInfo>, ClientError> {
+        let mut all = Page { items: Vec::new(), more: false, stale: false };
+        loop {
+            let after = all.items.last().map(|conversation: &ConversationInfo| conversation.id);
+            match self.ask(Request::ConversationsAfter { after }).await? {
+                (Answer::Conversations(page), stale) => {
+                    all.stale |= stale;
+                    if page.is_empty() {
+                        return Ok(all);
+                    }
+                    all.items.extend(page);
+                }
+                (other, _) => return Err(unexpected(&other).into()),
+            }
+        }
+    }
+
+    /// Messages that have all the words of the query, the newest first, before this place; of all conversations or of one.
+    /// What stands without a space between or in double quotes is a phrase; the last word may go on.
+    pub async fn search(
+        &self,
+        query: &str,
+        with: Option<To>,
+        before: Option<Cursor>,
+        limit: u32,
+    ) -> Result<Page<MessageInfo>, ClientError> {
+        if let Some(To::Name(name)) = &with {
+            check_length(name)?;
+        }
+        match self.ask(Request::Search { query: query.to_owned(), with, before, limit }).await? {
+            (Answer::Found { messages, more }, stale) => Ok(Page { items: messages, more, stale }),
+            (other, _) => Err(unexpected(&other).into()),
+        }
+    }
+
+    /// The Raft term of the entry at a place in the log; None: the node does not know it.
+    pub async fn term(&self, at: Cursor) -> Result<Option<u64>, ClientError> {
+        match self.ask(Request::Term { at }).await?.0 {
+            Answer::Term(term) => Ok(term),
+            other => Err(unexpected(&other).into()),
+        }
+    }
+
     /// One message of the account, by its sender's id.
     pub async fn message(&self, id: MessageId) -> Result<Option<MessageInfo>, ClientError> {
         match self.ask(Request::MessageById { id }).await?.0 {

@@ -72,6 +72,10 @@ codes! {
     CodeInvalid = "code_invalid",
     Damaged = "damaged",
     Internal = "internal",
+    /// What is looked for is no query.
+    QueryInvalid = "query_invalid",
+    /// What is looked for is in too many places.
+    QueryTooBroad = "query_too_broad",
 }
 
 impl fmt::Display for Code {

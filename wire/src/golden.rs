@@ -211,6 +211,14 @@ fn requests() -> Vec<Request> {
         Request::RemoveNode { name: "n3".into() },
         Request::TransferLeader { to: Some("n2".into()) },
         Request::Ping,
+        Request::Search {
+            query: "lunch".into(),
+            with: Some(To::Name("bob".into())),
+            before: Some(Cursor(300)),
+            limit: 20,
+        },
+        Request::ConversationsAfter { after: Some(ConversationId(4)) },
+        Request::Term { at: Cursor(300) },
     ]
 }
 
@@ -237,6 +245,8 @@ fn answers() -> Vec<Answer> {
             index: Cursor(300),
             digests: vec![NodeDigest { name: "n1".into(), digest: Some([0x66; 32]) }],
         },
+        Answer::Found { messages: vec![message(Delivery::Read)], more: true },
+        Answer::Term(Some(7)),
     ]
 }
 

@@ -142,6 +142,24 @@ pub enum Request {
     // To anyone, added later.
     /// Answered `Done` at once, by this node alone: a client's heartbeat.
     Ping,
+
+    // To a session, added later.
+    /// Messages of the account's conversations, or of the one with `with`, that have the words of `query`: the newest first,
+    /// before `before`.
+    Search {
+        query: String,
+        with: Option<To>,
+        before: Option<Cursor>,
+        limit: u32,
+    },
+    /// The conversations in the order of their ids, without their last messages, page by page: those after this one.
+    ConversationsAfter {
+        after: Option<ConversationId>,
+    },
+    /// The Raft term of the entry at a place in the log.
+    Term {
+        at: Cursor,
+    },
 }
 
 /// The other side of a conversation.
@@ -213,6 +231,12 @@ pub enum Answer {
         index: Cursor,
         digests: Vec<NodeDigest>,
     },
+    Found {
+        messages: Vec<MessageInfo>,
+        more: bool,
+    },
+    /// None: this node does not know it.
+    Term(Option<u64>),
 }
 
 /// Unasked. All but `Cluster` and `Leaving` are for a connection that subscribed.

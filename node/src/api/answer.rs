@@ -4,7 +4,7 @@ use wire::message::{Answer, Ask, Request, To};
 use wire::{Code, Refusal};
 
 use super::connection::Connection;
-use super::{login, operator, reads, send, session};
+use super::{login, operator, reads, search, send, session};
 use crate::feed::Feed;
 
 /// More bytes than any name or pattern of names takes, however it is composed.
@@ -50,6 +50,9 @@ pub(super) fn in_turn(request: &Request) -> bool {
         | Request::DeletionPreview
         | Request::RemoveNode { .. }
         | Request::TransferLeader { .. }
+        | Request::Search { .. }
+        | Request::ConversationsAfter { .. }
+        | Request::Term { .. }
         | Request::Ping => false,
     }
 }
@@ -58,7 +61,12 @@ pub(super) fn in_turn(request: &Request) -> bool {
 pub(super) fn is_costly(request: &Request) -> bool {
     matches!(
         request,
-        Request::Accounts { .. } | Request::Conversations | Request::Messages { .. } | Request::ClusterStatus
+        Request::Accounts { .. }
+            | Request::Conversations
+            | Request::ConversationsAfter { .. }
+            | Request::Messages { .. }
+            | Request::Search { .. }
+            | Request::ClusterStatus
     )
 }
 
@@ -66,9 +74,9 @@ pub(super) fn is_costly(request: &Request) -> bool {
 pub(super) fn check_names(request: &Request) -> Result<(), Refusal> {
     let names = match request {
         Request::Accounts { pattern, after, .. } => [pattern.as_deref(), after.as_deref()],
-        Request::Messages { with: To::Name(name), .. } | Request::Send { to: To::Name(name), .. } => {
-            [Some(name.as_str()), None]
-        }
+        Request::Messages { with: To::Name(name), .. }
+        | Request::Search { with: Some(To::Name(name)), .. }
+        | Request::Send { to: To::Name(name), .. } => [Some(name.as_str()), None],
         _ => [None, None],
     };
     if names.into_iter().flatten().all(|name| name.len() <= NAME_SIZE_MAX_BYTES) {
@@ -109,6 +117,11 @@ pub(super) async fn answer(connection: &Connection, ask: Ask) -> Result<Given, R
         }
         Request::MessageById { id } => reads::message_by_id(connection, id).await,
         Request::DeletionPreview => reads::deletion_preview(connection).await,
+        Request::ConversationsAfter { after } => reads::conversations_after(connection, after).await,
+        Request::Search { query, with, before, limit } => {
+            search::search(connection, &query, with.as_ref(), before, limit).await
+        }
+        Request::Term { at } => reads::term(connection, at).await,
 
         Request::ClusterStatus => Ok(operator::status(connection).await),
         Request::ClusterCheck => operator::check(connection).await,

@@ -34,6 +34,7 @@ mod quorum;
 mod reads;
 mod refusal;
 mod requests;
+mod search;
 mod send;
 pub(crate) mod session;
 #[cfg(test)]

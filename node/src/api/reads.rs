@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use chat::{AccountId, Cursor, MessageId};
+use chat::{AccountId, ConversationId, Cursor, MessageId};
 use wire::message::{AccountInfo, Answer, To};
 use wire::{Code, Refusal};
 
@@ -12,7 +12,7 @@ use super::connection::Connection;
 use super::session;
 
 /// How long a read may look for a majority: an election, and a little more.
-const FRESH_WITHIN: Duration = Duration::from_millis(1_500);
+pub(super) const FRESH_WITHIN: Duration = Duration::from_millis(1_500);
 /// The longest page; a longer one is cut to this, and says that there is more.
 const PAGE_MAX: u32 = 500;
 
@@ -44,6 +44,24 @@ pub(super) async fn conversations(connection: &Connection) -> Result<Given, Refu
         Ok(Answer::Conversations(context.read(context.app.conversations(account))?))
     })
     .await
+}
+
+pub(super) async fn conversations_after(
+    connection: &Connection,
+    after: Option<ConversationId>,
+) -> Result<Given, Refusal> {
+    reading_as(connection, |account| {
+        let context = &connection.context;
+        Ok(Answer::Conversations(context.read(context.app.conversations_after(account, after))?))
+    })
+    .await
+}
+
+/// The term of an entry that was applied does not change, so no other node need be asked.
+pub(super) async fn term(connection: &Connection, at: Cursor) -> Result<Given, Refusal> {
+    session::current(connection)?;
+    let context = &connection.context;
+    Ok(Answer::Term(context.read(context.app.term(at))?).into())
 }
 
 /// A page of the conversation between the session's account and another. Conversations are named by
@@ -98,7 +116,7 @@ async fn reading(connection: &Connection, read: impl FnOnce() -> Result<Answer, 
     Ok(Given { stale: fresh.is_err(), ..read()?.into() })
 }
 
-fn other_side(connection: &Connection, with: &To) -> Result<AccountInfo, Refusal> {
+pub(super) fn other_side(connection: &Connection, with: &To) -> Result<AccountInfo, Refusal> {
     let context = &connection.context;
     let found = match with {
         To::Name(name) => context.read(context.app.account_by_name(name))?,
@@ -107,6 +125,6 @@ fn other_side(connection: &Connection, with: &To) -> Result<AccountInfo, Refusal
     found.ok_or_else(|| Refusal::new(Code::NoSuchAccount, "There is no account of that name."))
 }
 
-fn page_limit(limit: u32) -> usize {
+pub(super) fn page_limit(limit: u32) -> usize {
     limit.clamp(1, PAGE_MAX) as usize
 }

@@ -15,6 +15,11 @@ pub(super) fn of_store(error: &StoreError) -> Refusal {
     Refusal::new(code, "This node cannot read its disk; another node can answer.")
 }
 
+/// Something in this node ended that should not have.
+pub(super) fn internal() -> Refusal {
+    Refusal::new(Code::Internal, "This node has met an error of its own; another node can answer.")
+}
+
 /// The session is gone, or never was this device's.
 pub(super) fn session_invalid() -> Refusal {
     Refusal::new(Code::SessionInvalid, "This session has ended; log in again.")

@@ -65,11 +65,15 @@ impl App {
         self.store.write(&mut |to| {
             let before = Tables(to).cursor()?;
             done.at = before;
+            let mut term = Tables(to).term(before)?;
             while let Some(step) = steps.next()? {
                 if step.at <= before {
                     continue;
                 }
                 done = Done { at: step.at, check: step.is_check() };
+                if term.replace(step.term) != Some(step.term) {
+                    put(to, Key::Term(step.at), &step.term)?;
+                }
                 notices.extend(follow(to, step)?.into_iter().map(|notice| (done.at, notice)));
                 if done.check {
                     break;
@@ -128,6 +132,7 @@ impl Steps<'_> {
 /// An entry on its way into the state.
 struct Step {
     at: Cursor,
+    term: u64,
     /// None for the entries that are Raft's own business.
     entry: Option<Entry>,
     respond: Option<Box<dyn FnOnce(Bytes) + Send>>,
@@ -136,7 +141,7 @@ struct Step {
 impl Step {
     fn of(committed: Committed) -> Result<Self, StoreError> {
         let entry = committed.command.map(|bytes| Entry::decode(&bytes)).transpose()?;
-        Ok(Self { at: Cursor(committed.index), entry, respond: committed.respond })
+        Ok(Self { at: Cursor(committed.index), term: committed.term, entry, respond: committed.respond })
     }
 
     fn is_check(&self) -> bool {

@@ -7,6 +7,7 @@ use chat::{AccountId, ConversationId, Cursor, DeviceId, MessageId, NameKey, Seq,
 use wire::PeerId;
 use wire::peer::StoreId;
 
+use super::search::WORDS;
 use crate::store::state::Table;
 
 pub(super) const ACCOUNTS: Table = Table("accounts");
@@ -24,6 +25,8 @@ pub(super) const FEEDS: Table = Table("feeds");
 pub(super) const CLUSTER: Table = Table("cluster");
 pub(super) const NODES: Table = Table("nodes");
 pub(super) const PEERS: Table = Table("peers");
+/// From which place in the log on which term: a row for each leader.
+pub(super) const TERMS: Table = Table("terms");
 /// This replica's own: neither in a snapshot nor in a digest.
 const OWN: Table = Table("own");
 
@@ -46,6 +49,10 @@ pub(super) const REPLICATED: &[Table] = &[
     PEERS,
 ];
 
+/// What a replica has made of that for itself. It goes into snapshots and not into digests: replicas that began to keep it
+/// at different times differ in it.
+pub(super) const DERIVED: &[Table] = &[WORDS, TERMS];
+
 /// Every table of the application: what a store is opened with.
 pub const TABLES: &[Table] = &[
     ACCOUNTS,
@@ -63,6 +70,8 @@ pub const TABLES: &[Table] = &[
     CLUSTER,
     NODES,
     PEERS,
+    WORDS,
+    TERMS,
     OWN,
 ];
 
@@ -92,6 +101,8 @@ pub(super) enum Key<'a> {
     Cursor,
     Node(u64),
     Peer(PeerId, StoreId),
+    /// The term of the entries from this place on.
+    Term(Cursor),
     /// Raft's own record of what was applied.
     Applied,
 }
@@ -114,6 +125,7 @@ impl Key<'_> {
             Self::Founding | Self::Cursor => CLUSTER,
             Self::Node(_) => NODES,
             Self::Peer(..) => PEERS,
+            Self::Term(_) => TERMS,
             Self::Applied => OWN,
         }
     }
@@ -136,6 +148,7 @@ impl Key<'_> {
             Self::Cursor => b"cursor".to_vec(),
             Self::Node(id) => one(*id),
             Self::Peer(peer, store) => [&peer.0[..], &store.0].concat(),
+            Self::Term(from) => one(from.0),
             Self::Applied => b"applied".to_vec(),
         }
     }

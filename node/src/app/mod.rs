@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! raft ─▶ applying ─▶ chat::apply, over view ─▶ changes ─▶ tables
-//!            │    └─▶ roster (the cluster's own entries)
+//!            │    ├─▶ roster (the cluster's own entries)
+//!            │    └─▶ search (which words are in which messages)
 //!            └─ after the commit ─▶ applied, notices ─▶ whoever waits
 //! api, feed, presence ─▶ reads (and pages) ─▶ infos ─▶ tables
 //! ```
@@ -20,6 +21,7 @@ mod pages;
 mod pattern;
 mod reads;
 mod roster;
+mod search;
 mod snapshot;
 mod tables;
 #[cfg(test)]
@@ -42,6 +44,7 @@ pub use digest::Digest;
 pub use entry::{AppReply, ClusterCommand, Entry};
 pub use keys::TABLES;
 pub use roster::{FOUNDERS_MAX, RosterNode};
+pub use search::{Query, QueryError, SearchError};
 
 /// How many notices a listener may lag behind; beyond it, it misses the oldest.
 const NOTICES_MAX: usize = 1024;
@@ -58,6 +61,7 @@ pub struct App {
 impl App {
     /// The state as it lies in the store, which was opened with [`TABLES`].
     pub fn open(store: Arc<dyn StateStore>) -> Result<Arc<Self>, StoreError> {
+        search::complete(&*store)?;
         let cursor = Tables(&*store.read()?).cursor()?;
         let (applied, notices) = (watch::Sender::new(cursor), broadcast::Sender::new(NOTICES_MAX));
         Ok(Arc::new(Self { store, applied, notices, digests: Digests::begin()? }))

@@ -102,21 +102,21 @@ fn earlier(tables: Tables<'_>, conversation: ConversationId, page: &Page) -> Res
 }
 
 /// What a page has room for.
-struct Taken {
-    messages: Vec<Message>,
+pub(super) struct Taken {
+    pub(super) messages: Vec<Message>,
     limit: usize,
     size_bytes: usize,
     /// There was one that the page had no room for.
-    more: bool,
+    pub(super) more: bool,
 }
 
 impl Taken {
-    fn up_to(limit: usize) -> Self {
+    pub(super) fn up_to(limit: usize) -> Self {
         Self { messages: Vec::new(), limit, size_bytes: 0, more: false }
     }
 
     /// Whether to go on.
-    fn take(&mut self, message: Message) -> bool {
+    pub(super) fn take(&mut self, message: Message) -> bool {
         self.size_bytes += message.text.as_str().len();
         let too_large = self.size_bytes > TEXTS_SIZE_MAX_BYTES && !self.messages.is_empty();
         self.more = self.messages.len() >= self.limit || too_large;
@@ -125,6 +125,19 @@ impl Taken {
         }
         !self.more
     }
+}
+
+/// The account's conversations in the order of their ids, after this one; empty only at the end.
+pub(super) fn conversations_after(
+    tables: Tables<'_>,
+    viewer: AccountId,
+    after: Option<ConversationId>,
+) -> Result<Vec<ConversationInfo>, StoreError> {
+    let mut ids = tables.conversations_of(viewer)?;
+    ids.sort_unstable();
+    let later = ids.into_iter().filter(|id| after.is_none_or(|after| *id > after)).take(CONVERSATIONS_MAX);
+    let all = later.filter_map(|id| tables.conversation(id).transpose());
+    all.map(|conversation| conversation_info(tables, &conversation?, viewer, false)).collect()
 }
 
 /// The account's conversations, the one that was written to last first.

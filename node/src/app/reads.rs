@@ -7,6 +7,7 @@ use wire::peer::FoundingRecord;
 use super::infos::{account_info, conversation_info, feed_event, message_info};
 use super::pages::{self, Page};
 use super::roster::{self, RosterNode};
+use super::search::{self, Query, SearchError};
 use super::tables::Tables;
 use super::view::Guarded;
 use super::{App, keys};
@@ -97,6 +98,39 @@ impl App {
             Some(found) if found.has(viewer) => pages::messages(tables, conversation, &Page { before, after, limit }),
             _ => Ok((Vec::new(), false)),
         })
+    }
+
+    /// All conversations of the account in the order of their ids, without their last messages: those after this one, page by page.
+    pub fn conversations_after(
+        &self,
+        account: AccountId,
+        after: Option<ConversationId>,
+    ) -> Result<Vec<ConversationInfo>, StoreError> {
+        self.at_once(|tables| pages::conversations_after(tables, account, after))
+    }
+
+    /// Messages of the account's conversations that match, or of the one with `other`: the newest first, before this place. And whether there
+    /// may be more. May take a while: not for a thread that others wait for.
+    pub fn search(
+        &self,
+        account: AccountId,
+        query: &Query,
+        other: Option<AccountId>,
+        before: Option<Cursor>,
+        limit: usize,
+    ) -> Result<(Vec<MessageInfo>, bool), SearchError> {
+        let state = self.store.read()?;
+        let tables = Tables(&*state);
+        let conversations = match other {
+            Some(other) => tables.conversation_between(account, other)?.into_iter().collect(),
+            None => tables.conversations_of(account)?,
+        };
+        search::find(tables, query, search::Scope { conversations, before, limit })
+    }
+
+    /// The Raft term in which the entry at this place was proposed. None: it is not there, or from before terms were kept.
+    pub fn term(&self, at: Cursor) -> Result<Option<u64>, StoreError> {
+        self.at_once(|tables| if at > tables.cursor()? { Ok(None) } else { tables.term(at) })
     }
 
     /// The message that the sender gave this id.

@@ -1,28 +1,34 @@
 //! The whole replicated state on its way to a node that is behind, as rows.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use chat::Cursor;
 use tokio::sync::watch;
 
-use super::keys::{self, Key, REPLICATED};
+use super::keys::{self, DERIVED, Key, REPLICATED};
 use super::tables::Tables;
-use super::value;
+use super::{search, value};
 use crate::raft::application::{SnapshotRead, SnapshotWrite};
 use crate::store::StoreError;
 use crate::store::state::{Read, Row, Staged, StateStore, Table};
+
+/// The tables that a snapshot has.
+fn carried() -> impl Iterator<Item = Table> {
+    REPLICATED.iter().chain(DERIVED).copied()
+}
 
 /// A snapshot being read: one read transaction, walked table by table.
 pub(super) struct Outgoing {
     state: Box<dyn Read + Send>,
     /// What is left of the tables; the first of them from `from` on.
-    tables: &'static [Table],
+    tables: VecDeque<Table>,
     from: Vec<u8>,
 }
 
 impl Outgoing {
     pub(super) fn of(state: Box<dyn Read + Send>) -> Self {
-        Self { state, tables: REPLICATED, from: Vec::new() }
+        Self { state, tables: carried().collect(), from: Vec::new() }
     }
 
     /// Takes rows of one table until the chunk is full. Whether the table has ended.
@@ -42,11 +48,11 @@ impl Outgoing {
 impl SnapshotRead for Outgoing {
     fn next(&mut self, size_max_bytes: usize) -> Result<Vec<(Table, Row)>, StoreError> {
         let mut chunk = Chunk { rows: Vec::new(), size_bytes: 0, size_max_bytes };
-        while let Some((table, rest)) = self.tables.split_first() {
-            if !self.take(*table, &mut chunk)? {
+        while let Some(table) = self.tables.front().copied() {
+            if !self.take(table, &mut chunk)? {
                 break;
             }
-            self.tables = rest;
+            self.tables.pop_front();
         }
         Ok(chunk.rows)
     }
@@ -85,8 +91,8 @@ impl Incoming {
 
 impl SnapshotWrite for Incoming {
     fn fill(&mut self, rows: Vec<(String, Row)>) -> Result<(), StoreError> {
-        let named = |(name, row): (String, Row)| match REPLICATED.iter().find(|table| table.0 == name) {
-            Some(table) => Ok((*table, row)),
+        let named = |(name, row): (String, Row)| match carried().find(|table| table.0 == name) {
+            Some(table) => Ok((table, row)),
             None => Err(value::damaged("a snapshot from another node", &format!("the table {name:?}"))),
         };
         let rows = rows.into_iter().map(named).collect::<Result<Vec<_>, _>>()?;
@@ -97,6 +103,8 @@ impl SnapshotWrite for Incoming {
         let row = (Key::Applied.table(), (Key::Applied.bytes(), applied.to_vec()));
         self.staged.fill(&mut std::iter::once(row))?;
         self.store.adopt(self.staged)?;
+        // A node that has no index yet sends none.
+        search::complete(&*self.store)?;
         let cursor = Tables(&*self.store.read()?).cursor()?;
         self.applied.send_replace(cursor);
         Ok(())

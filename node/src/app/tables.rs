@@ -151,6 +151,12 @@ impl Tables<'_> {
         self.get(Key::Founding)
     }
 
+    /// The term of the entry at this place; None: from before terms were kept.
+    pub(super) fn term(&self, at: Cursor) -> Result<Option<u64>, StoreError> {
+        let row = self.0.last(keys::TERMS, &Key::Term(Cursor::START).bytes(), &Key::Term(at).bytes())?;
+        row.map(|(_, bytes)| decode(keys::TERMS, &bytes)).transpose()
+    }
+
     /// Raft's own record of what was applied: its bytes, not ours.
     pub(super) fn applied(&self) -> Result<Option<Vec<u8>>, StoreError> {
         self.0.get(Key::Applied.table(), &Key::Applied.bytes())

@@ -199,6 +199,12 @@ pub enum Command {
     /// The nodes.
     #[command(subcommand)]
     Cluster(ClusterCommand),
+    /// Writes all messages of the account that --as names to stdout, conversation by conversation, oldest first.
+    Export {
+        /// Only messages with this account.
+        #[arg(long, value_name = "NAME")]
+        with: Option<String>,
+    },
     /// A completion script for a shell, on stdout.
     Completion { shell: clap_complete::Shell },
     /// The settings.
@@ -248,6 +254,17 @@ pub enum MessageCommand {
     },
     /// Shows the account's messages, in and out, as they are stored.
     Follow(FollowArgs),
+    /// Finds messages by their words, in any case and with or without accents: those that have all of them. What is in double
+    /// quotes stands together; the last word may go on.
+    Search {
+        query: String,
+        /// Only messages with this account.
+        #[arg(long, value_name = "NAME")]
+        with: Option<String>,
+        /// At most this many, the latest ones.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..), default_value_t = 50)]
+        limit: u32,
+    },
     /// Marks the messages of an account as read.
     Read {
         name: String,

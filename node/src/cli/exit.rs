@@ -122,6 +122,8 @@ pub(super) fn of_code(code: Code) -> i32 {
         | Code::TextEmpty
         | Code::TextTooLong
         | Code::IdConflict
+        | Code::QueryInvalid
+        | Code::QueryTooBroad
         | Code::MembershipRefused => REFUSED,
         Code::CodeInvalid => USAGE,
         Code::NoNode => NO_NODE,

@@ -69,6 +69,7 @@ async fn dispatch(command: Option<Command>, context: &mut Context) -> Result<(),
         Some(Command::Account(command)) => commands::account::run(command, context).await,
         Some(Command::Message(command)) => commands::message::run(command, context).await,
         Some(Command::Cluster(command)) => commands::cluster::run(command, context).await,
+        Some(Command::Export { with }) => commands::export::run(with, context).await,
         Some(Command::Completion { shell }) => commands::completion::run(shell, context),
         Some(Command::Config(command)) => commands::config::run(&command, context),
     }

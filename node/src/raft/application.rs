@@ -8,6 +8,7 @@ use crate::store::state::{Row, Table};
 /// A committed entry for the application.
 pub struct Committed {
     pub index: u64,
+    pub term: u64,
     /// The command; None for the entries that are Raft's own business.
     pub command: Option<Bytes>,
     /// Takes the reply, if somebody waits for it on this node.

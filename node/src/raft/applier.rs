@@ -269,7 +269,7 @@ mod tests {
     async fn ask(applier: &Applier, index: u64) {
         let (sender, replied) = oneshot::channel();
         let respond: Box<dyn FnOnce(bytes::Bytes) + Send> = Box::new(|reply| drop(sender.send(reply)));
-        let entries = vec![Committed { index, command: None, respond: Some(respond) }];
+        let entries = vec![Committed { index, term: 1, command: None, respond: Some(respond) }];
         let log_id = Some(LogId::new(LeaderId { term: 1, node_id: 1 }, index));
         let applied = Applied { log_id, ..Applied::default() };
         applier.apply(Piece { entries, own: vec![], applied }).await.expect("it applies");

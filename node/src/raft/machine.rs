@@ -136,7 +136,7 @@ impl Machine {
                     None
                 }
             };
-            entries.push(Committed { index: log_id.index, command, respond });
+            entries.push(Committed { index: log_id.index, term: log_id.leader_id.term, command, respond });
         }
         self.applied = applied.clone();
         self.applier.apply(Piece { entries, own, applied }).await

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::requests::{
-    AccountsPage, At, Credentials, Join, MessagesPage, Named, Nothing, OfMessage, ReadUpTo, Send, Url, View, With,
+    AccountsPage, At, Credentials, Join, MessagesPage, Named, Nothing, OfMessage, ReadUpTo, Search, Send, Url, View,
+    With,
 };
 use crate::types::{
     Account, Cluster, Conversation, Deleted, DeletionPreview, Draft, Exported, Invited, Login, Message, Page, Pending,
@@ -71,6 +72,8 @@ api! {
     conversations(Nothing) -> Page<Conversation> = talking::conversations;
     messages(MessagesPage) -> Talk = talking::messages;
     message(OfMessage) -> Option<Message> = talking::message;
+    /// Messages of all conversations with all the words of the text, the newest first.
+    search(Search) -> Page<Message> = talking::search;
     /// Answers once the message is on disk in the outbox. The id is the caller's own, if it has one: asking again sends nothing twice.
     send(Send) -> Queued = talking::send;
     pending(Nothing) -> Vec<Pending> = talking::pending;

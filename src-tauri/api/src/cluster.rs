@@ -1,6 +1,6 @@
 //! The machines that hold the chat.
 
-use client::{ClusterStatus, NodeStatus};
+use client::{ClusterStatus, Cursor, NodeStatus};
 
 use crate::requests::{At, Nothing};
 use crate::types::{Cluster, Holder, Node, Proof};
@@ -10,15 +10,16 @@ pub(crate) async fn cluster(api: &Api, _: Nothing) -> Result<Cluster, Refusal> {
     Ok(shown(api.client()?.cluster_status().await?))
 }
 
-/// A node that has applied the entry has it on its disk. The term in which an entry was written is not asked of the nodes.
+/// A node that has applied the entry has it on its disk.
 pub(crate) async fn proof(api: &Api, At { conversation, cursor }: At) -> Result<Proof, Refusal> {
     tracing::debug!(conversation, cursor, "asking which nodes hold a message");
-    let status = api.client()?.cluster_status().await?;
+    let client = api.client()?;
+    let (status, term) = tokio::try_join!(client.cluster_status(), client.term(Cursor(cursor)))?;
     let nodes = status
         .nodes
         .into_iter()
         .map(|node| Holder { name: node.name, holds: node.progress.map(|progress| progress.applied >= cursor) });
-    Ok(Proof { index: cursor, term: None, nodes: nodes.collect() })
+    Ok(Proof { index: cursor, term, nodes: nodes.collect() })
 }
 
 fn shown(status: ClusterStatus) -> Cluster {

@@ -64,6 +64,14 @@ pub(crate) struct MessagesPage {
 
 #[derive(Debug, Deserialize, TS)]
 #[serde(deny_unknown_fields)]
+pub(crate) struct Search {
+    pub(crate) text: String,
+    pub(crate) before: Option<u64>,
+    pub(crate) limit: u32,
+}
+
+#[derive(Debug, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct OfMessage {
     pub(crate) id: String,
 }

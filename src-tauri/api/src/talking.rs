@@ -3,7 +3,7 @@
 use client::{AccountId, ConversationId, Cursor, MessageId};
 
 use crate::api::lock;
-use crate::requests::{MessagesPage, Nothing, OfMessage, ReadUpTo, Send, View};
+use crate::requests::{MessagesPage, Nothing, OfMessage, ReadUpTo, Search, Send, View};
 use crate::types::{Conversation, Draft, Message, Page, Pending, Queued, Talk};
 use crate::{Api, Refusal};
 
@@ -16,6 +16,11 @@ pub(crate) async fn messages(api: &Api, request: MessagesPage) -> Result<Talk, R
     let client = api.client()?;
     let (conversation, page) = client.messages(with.into(), before.map(Cursor), after.map(Cursor), limit).await?;
     Ok(Talk { conversation: conversation.map(Into::into), page: page.into() })
+}
+
+/// In all conversations.
+pub(crate) async fn search(api: &Api, Search { text, before, limit }: Search) -> Result<Page<Message>, Refusal> {
+    Ok(api.client()?.search(&text, None, before.map(Cursor), limit).await?.into())
 }
 
 pub(crate) async fn message(api: &Api, OfMessage { id }: OfMessage) -> Result<Option<Message>, Refusal> {

@@ -21,6 +21,7 @@ const calls: Record<keyof Calls, true> = {
   conversations: true,
   messages: true,
   message: true,
+  search: true,
   send: true,
   pending: true,
   discard: true,

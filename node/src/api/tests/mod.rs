@@ -5,5 +5,6 @@ mod guest;
 mod messages;
 mod passwords;
 mod protocol;
+mod search;
 mod sessions;
 mod twin;

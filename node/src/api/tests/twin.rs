@@ -48,6 +48,7 @@ impl Twin {
         let answered = Arc::clone(&reply);
         let committed = Committed {
             index,
+            term: 1,
             command: Some(entry.encode()),
             respond: Some(Box::new(move |bytes| *answered.lock().expect("not poisoned") = Some(bytes))),
         };

@@ -47,7 +47,7 @@ fn what_others_see_follows_the_commit() {
 #[test]
 fn entries_of_raft_only_move_the_cursor() {
     let replica = Replica::in_memory();
-    let blank = Committed { index: 7, command: None, respond: None };
+    let blank = Committed { index: 7, term: 1, command: None, respond: None };
     replica.app.apply(&mut Whole::new(vec![blank], b"seven")).unwrap();
     assert_eq!(*replica.app.applied().borrow(), Cursor(7));
     assert_eq!(Application::applied(&*replica.app), Ok(Some(b"seven".to_vec())));
@@ -57,7 +57,7 @@ fn entries_of_raft_only_move_the_cursor() {
 fn an_entry_of_a_newer_version_stops_the_node() {
     let mut bytes = CHECK.encode().to_vec();
     bytes[0] += 1;
-    let newer = Committed { index: 1, command: Some(bytes.into()), respond: None };
+    let newer = Committed { index: 1, term: 1, command: Some(bytes.into()), respond: None };
     let replica = Replica::in_memory();
     assert!(matches!(
         replica.app.apply(&mut Whole::new(vec![newer], b"1")),
@@ -70,7 +70,8 @@ fn an_entry_of_a_newer_version_stops_the_node() {
 fn a_batch_that_was_cut_by_a_crash_is_applied_once() {
     let store = MemoryState::new(TABLES);
     let batch = [Entry::Chat(create("alice", 1)), CHECK, Entry::Chat(create("bob", 2))];
-    let mut failing = Replica::over(Arc::new(FailsAfter { store: store.clone(), writes: Mutex::new(1) }));
+    // One for opening, one for what comes before the check.
+    let mut failing = Replica::over(Arc::new(FailsAfter { store: store.clone(), writes: Mutex::new(2) }));
     assert!(failing.apply(&batch).is_err());
     assert_eq!(Application::applied(&*failing.app), Ok(None), "to Raft, nothing of the batch was applied");
 

@@ -5,6 +5,7 @@ mod batches;
 mod golden;
 mod nodes;
 mod pages;
+mod search;
 
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -100,7 +101,7 @@ fn digest_of(app: &App, at: Cursor) -> Digest {
 fn waited_for(at: u64, entry: &Entry, replies: &mpsc::Sender<Bytes>) -> Committed {
     let replies = replies.clone();
     let respond = move |reply| replies.send(reply).unwrap();
-    Committed { index: at, command: Some(entry.encode()), respond: Some(Box::new(respond)) }
+    Committed { index: at, term: 1, command: Some(entry.encode()), respond: Some(Box::new(respond)) }
 }
 
 /// Every replicated row.

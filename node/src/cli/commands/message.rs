@@ -1,6 +1,6 @@
-//! `message send`, `message list`, `message follow`, `message read`.
+//! `message send`, `message list`, `message follow`, `message search`, `message read`.
 
-use client::{Code, Cursor};
+use client::{Code, Cursor, To};
 
 use crate::cli::args::MessageCommand;
 use crate::cli::context::Context;
@@ -15,6 +15,7 @@ pub(in crate::cli) async fn run(command: MessageCommand, context: &mut Context) 
     match command {
         MessageCommand::Send(args) => send::run(args, context).await,
         MessageCommand::Follow(args) => follow::run(&args, context).await,
+        MessageCommand::Search { query, with, limit } => search(&query, with, limit, context).await,
         MessageCommand::Read { name, up_to } => read(&name, up_to.map(Cursor), context).await,
         MessageCommand::List { name, limit, before, after } => {
             list(&name, Range { before: before.map(Cursor), after: after.map(Cursor), limit }, context).await
@@ -29,6 +30,31 @@ async fn list(name: &str, range: Range, context: &mut Context) -> Result<(), Cli
         context.output.message(message, account.id)?;
     }
     page::note_if_stale(listed.stale, context);
+    Ok(())
+}
+
+/// The latest that match, in the order in which they were stored.
+async fn search(query: &str, with: Option<String>, limit: u32, context: &mut Context) -> Result<(), CliError> {
+    let (client, account) = context.log_in().await?;
+    let with = with.map(To::Name);
+    let mut found = Vec::new();
+    let mut before = None;
+    let (mut left, mut stale, mut more) = (limit, false, true);
+    while more && left > 0 {
+        let page = client.search(query, with.clone(), before, left.min(page::ITEMS_A_PAGE)).await?;
+        left = left.saturating_sub(u32::try_from(page.items.len()).unwrap_or(u32::MAX));
+        stale |= page.stale;
+        more = page.more;
+        found.extend(page.items);
+        before = found.last().map(|message| message.cursor);
+    }
+    for message in found.iter().rev() {
+        context.output.message(message, account.id)?;
+    }
+    if more {
+        context.output.note(&format!("There are more; these are the latest {limit} (--limit)."));
+    }
+    page::note_if_stale(stale, context);
     Ok(())
 }
 

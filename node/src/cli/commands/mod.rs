@@ -4,6 +4,7 @@ pub(super) mod account;
 pub(super) mod cluster;
 pub(super) mod completion;
 pub(super) mod config;
+pub(super) mod export;
 mod follow;
 pub(super) mod message;
 mod page;

@@ -1,0 +1,228 @@
+//! Looking in the index.
+
+use std::cell::Cell;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use chat::{ConversationId, Cursor};
+use wire::message::MessageInfo;
+
+use super::index::{self, WORDS};
+use super::words::Query;
+use crate::app::infos::message_info;
+use crate::app::keys;
+use crate::app::pages::Taken;
+use crate::app::tables::Tables;
+use crate::store::StoreError;
+
+/// How many looks into the tables one search may take: some 0.2 s of a core. A beginning of one letter in a thousand long conversations
+/// would take more than this.
+const LOOKS_MAX: u32 = 100_000;
+
+/// Why nothing was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SearchError {
+    /// It would take too long.
+    TooBroad,
+    Store(StoreError),
+}
+
+impl From<StoreError> for SearchError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Where to look, and for how much.
+pub(in crate::app) struct Scope {
+    pub(in crate::app) conversations: Vec<ConversationId>,
+    pub(in crate::app) before: Option<Cursor>,
+    pub(in crate::app) limit: usize,
+}
+
+/// Messages that match, the newest first, and whether there may be more.
+pub(in crate::app) fn find(
+    tables: Tables<'_>,
+    query: &Query,
+    scope: Scope,
+) -> Result<(Vec<MessageInfo>, bool), SearchError> {
+    let Some(newest) = scope.before.map_or(u64::MAX, |before| before.0).checked_sub(1).map(Cursor) else {
+        return Ok((Vec::new(), false));
+    };
+    let looks = Looks { tables, left: Cell::new(LOOKS_MAX) };
+    let mut streams = Vec::new();
+    let mut heads = BinaryHeap::new();
+    for conversation in scope.conversations {
+        let Some(mut stream) = Stream::of(&looks, conversation, query, newest)? else { continue };
+        if let Some(at) = stream.at_or_before(&looks, newest)? {
+            // Two conversations have no place in common.
+            heads.push((at, streams.len()));
+            streams.push(stream);
+        }
+    }
+    let mut taken = Taken::up_to(scope.limit);
+    while let Some((at, place)) = heads.pop() {
+        let stream = &mut streams[place];
+        match next(&looks, stream, query, at, &mut taken) {
+            Ok(Next::At(next)) => heads.push((next, place)),
+            Ok(Next::End) => {}
+            Ok(Next::Full) => break,
+            // What was found is in order; whoever wants more asks for what is before it.
+            Err(SearchError::TooBroad) if !taken.messages.is_empty() => {
+                taken.more = true;
+                break;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let infos = taken.messages.into_iter().map(|message| message_info(tables, message));
+    Ok((infos.collect::<Result<_, _>>()?, taken.more))
+}
+
+/// What came of a head.
+enum Next {
+    /// The next one of its conversation.
+    At(Cursor),
+    /// There are no more in its conversation.
+    End,
+    /// No more are wanted.
+    Full,
+}
+
+fn next(
+    looks: &Looks<'_>,
+    stream: &mut Stream<'_>,
+    query: &Query,
+    at: Cursor,
+    taken: &mut Taken,
+) -> Result<Next, SearchError> {
+    looks.spend()?;
+    let message = looks.tables.message(stream.conversation, at)?;
+    if let Some(message) = message.filter(|message| query.matches(message.text.as_str()))
+        && !taken.take(message)
+    {
+        return Ok(Next::Full);
+    }
+    let Some(before) = at.0.checked_sub(1) else { return Ok(Next::End) };
+    Ok(stream.at_or_before(looks, Cursor(before))?.map_or(Next::End, Next::At))
+}
+
+/// The tables, and how often they may still be looked into.
+struct Looks<'a> {
+    tables: Tables<'a>,
+    left: Cell<u32>,
+}
+
+impl Looks<'_> {
+    fn spend(&self) -> Result<(), SearchError> {
+        self.left.set(self.left.get().checked_sub(1).ok_or(SearchError::TooBroad)?);
+        Ok(())
+    }
+
+    /// The newest message of the conversation with this word, not after this place.
+    fn with_word(&self, conversation: ConversationId, word: &str, at: Cursor) -> Result<Option<Cursor>, SearchError> {
+        self.spend()?;
+        let from = index::key(conversation, word, Cursor::START);
+        let row = self.tables.0.last(WORDS, &from, &index::key(conversation, word, at))?;
+        Ok(row.and_then(|(key, _)| keys::last_number(&key)).map(Cursor))
+    }
+
+    /// The words of the conversation that begin so.
+    fn words(&self, conversation: ConversationId, beginning: &str) -> Result<Vec<String>, SearchError> {
+        let (mut from, to) = index::beginning_with(conversation, beginning);
+        let mut words = Vec::new();
+        loop {
+            self.spend()?;
+            let mut found = None;
+            self.tables.0.scan(WORDS, &from, Some(&to), &mut |key, _| {
+                found = index::word_of(key).map(str::to_owned);
+                false
+            })?;
+            let Some(word) = found else { return Ok(words) };
+            from = index::after_word(conversation, &word);
+            words.push(word);
+        }
+    }
+}
+
+/// The messages of one conversation that have all the words, from the newest backwards.
+struct Stream<'q> {
+    conversation: ConversationId,
+    whole: Vec<&'q str>,
+    any: Option<AnyOf>,
+}
+
+/// Messages that have at least one of these words: of each word the newest place not yet passed, the newest first.
+struct AnyOf {
+    words: Vec<String>,
+    places: BinaryHeap<(Cursor, Reverse<usize>)>,
+}
+
+impl<'q> Stream<'q> {
+    /// None: no message of the conversation has them.
+    fn of(
+        looks: &Looks<'_>,
+        conversation: ConversationId,
+        query: &'q Query,
+        newest: Cursor,
+    ) -> Result<Option<Self>, SearchError> {
+        let whole = query.whole();
+        // The cheap question first: most conversations end here.
+        for word in &whole {
+            if looks.with_word(conversation, word, newest)?.is_none() {
+                return Ok(None);
+            }
+        }
+        let Some(beginning) = query.beginning() else { return Ok(Some(Self { conversation, whole, any: None })) };
+        let words = looks.words(conversation, beginning)?;
+        let mut places = BinaryHeap::new();
+        for (number, word) in words.iter().enumerate() {
+            places.extend(looks.with_word(conversation, word, newest)?.map(|at| (at, Reverse(number))));
+        }
+        let any = Some(AnyOf { words, places });
+        Ok(Some(Self { conversation, whole, any }))
+    }
+
+    /// The newest one not after this place; to be asked for ever older ones.
+    fn at_or_before(&mut self, looks: &Looks<'_>, at: Cursor) -> Result<Option<Cursor>, SearchError> {
+        let mut at = at;
+        loop {
+            let asked = at;
+            for word in &self.whole {
+                match looks.with_word(self.conversation, word, at)? {
+                    Some(found) => at = found,
+                    None => return Ok(None),
+                }
+            }
+            if let Some(any) = &mut self.any {
+                match any.at_or_before(looks, self.conversation, at)? {
+                    Some(found) => at = found,
+                    None => return Ok(None),
+                }
+            }
+            // All agree where the round has gone nowhere.
+            if at == asked {
+                return Ok(Some(at));
+            }
+        }
+    }
+}
+
+impl AnyOf {
+    fn at_or_before(
+        &mut self,
+        looks: &Looks<'_>,
+        conversation: ConversationId,
+        at: Cursor,
+    ) -> Result<Option<Cursor>, SearchError> {
+        while let Some(&(newest, Reverse(number))) = self.places.peek() {
+            if newest <= at {
+                return Ok(Some(newest));
+            }
+            self.places.pop();
+            let earlier = looks.with_word(conversation, &self.words[number], at)?;
+            self.places.extend(earlier.map(|earlier| (earlier, Reverse(number))));
+        }
+        Ok(None)
+    }
+}
