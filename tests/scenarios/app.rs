@@ -135,6 +135,7 @@ async fn two_people_chat_through_the_death_of_a_leader() {
     let cluster_seen = alice.call("cluster", json!({})).await;
     assert_eq!((&cluster_seen["can_lose"], &cluster_seen["writable"]), (&json!(1), &json!(true)), "{cluster_seen}");
     let proof = alice.call("proof", at.clone()).await;
+    assert!(proof["term"].as_u64().is_some_and(|term| term > 0), "{proof}");
     assert!(
         proof["nodes"].as_array().is_some_and(|nodes| nodes.iter().filter(|node| node["holds"] == true).count() >= 2)
     );
@@ -159,6 +160,9 @@ async fn two_people_chat_through_the_death_of_a_leader() {
         alice.update("stored").await;
     }
     assert_eq!(alice.call("pending", json!({})).await, json!([]));
+
+    let found = bob.call("search", json!({"text": "MESSAGE 20", "before": null, "limit": 5})).await;
+    assert_eq!(found["items"][0]["text"], "message 20", "{found}");
 
     let written = bob.call("export", json!({"with": {"name": "alice"}})).await;
     let written = std::fs::read_to_string(written["path"].as_str().expect("a path")).expect("a file");

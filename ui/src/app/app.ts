@@ -1,7 +1,7 @@
 // The one place that knows everyone: builds the parts in order, and hands them to the screens.
 
 import { getContext, setContext } from "svelte";
-import { asRefusal, type Backend, type CallName } from "../backend";
+import { asRefusal, type Backend } from "../backend";
 import { sentence } from "../text/language.svelte";
 import { Following } from "./following";
 import { Announcer, Notices } from "./notices.svelte";
@@ -52,10 +52,6 @@ export class App {
       window.removeEventListener("blur", blurred);
       window.removeEventListener("pagehide", blurred);
     };
-  }
-
-  supports(call: CallName): boolean {
-    return this.backend.supports.has(call);
   }
 
   /** Says so, should it be refused. */

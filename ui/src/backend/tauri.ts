@@ -1,12 +1,10 @@
 // The back end of the desktop app: two commands of the shell, and one ordered channel.
 
 import { Channel, invoke } from "@tauri-apps/api/core";
-import { REAL_CALLS } from "./calls";
 import { asRefusal, type Answer, type Backend, type Update } from "./index";
 
 export function open(): Backend {
   return {
-    supports: REAL_CALLS,
     async call(call, args) {
       try {
         return await invoke<Answer<typeof call>>("rpc", { request: { call, args } });

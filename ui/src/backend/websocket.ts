@@ -1,7 +1,6 @@
 // The back end of the tests: the same calls over a WebSocket, so that a browser can drive this page against
 // real nodes. The page's address says where, in `bridge`: `?bridge=ws://127.0.0.1:4000/?token=…`.
 
-import { REAL_CALLS } from "./calls";
 import { asRefusal, type Backend, type Refusal, type Update } from "./index";
 
 type Frame = { id: number; ok: unknown } | { id: number; err: Refusal } | { update: Update };
@@ -48,7 +47,6 @@ export function open(): Backend {
   });
 
   return {
-    supports: REAL_CALLS,
     async call(call, args) {
       await opened;
       const id = ++lastId;

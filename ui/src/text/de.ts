@@ -288,6 +288,8 @@ export const de: Catalogue = {
     too_many_attempts: "Zu viele Versuche. Warte ein wenig, dann versuch es noch einmal.",
     text_empty: "Eine Nachricht braucht etwas Text.",
     text_too_long: "Die Nachricht ist länger als 16 KiB.",
+    query_invalid: "Hier steht kein Wort, das man suchen könnte.",
+    query_too_broad: "Das steht an zu vielen Stellen. Bitte mehr Buchstaben eingeben.",
     session_invalid: "Die Sitzung ist zu Ende. Melde dich wieder an.",
     no_quorum: "Zu wenige Rechner sind erreichbar, um etwas zu speichern.",
     timeout: "Es kam nicht rechtzeitig eine Antwort.",

@@ -287,6 +287,8 @@ export const en = {
     too_many_attempts: "Too many attempts. Wait a little, then try again.",
     text_empty: "A message needs some text.",
     text_too_long: "The message is longer than 16 KiB.",
+    query_invalid: "There is no word to look for.",
+    query_too_broad: "This is in too many places. Type more letters.",
     session_invalid: "The session has ended. Log in again.",
     no_quorum: "Too few machines can be reached to store anything.",
     timeout: "There was no answer in time.",

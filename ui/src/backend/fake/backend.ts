@@ -1,6 +1,5 @@
 // The door: every call answered by the fake chat, after as long as it is told to take.
 
-import { REAL_CALLS } from "../calls";
 import { asRefusal, type Account, type Answer, type Backend, type CallName, type Login, type Message, type Place, type Request, type Update } from "../index";
 import { drafts, FakeServer, refusal } from "./server";
 
@@ -19,7 +18,6 @@ const NEEDS_A_NODE: ReadonlySet<CallName> = new Set([
 
 export class FakeBackend implements Backend {
   readonly server: FakeServer;
-  readonly supports: ReadonlySet<CallName> = new Set([...REAL_CALLS, "search"]);
   /** How long each call takes. */
   delay_ms = 3;
   /** Every call that was made, for tests to look at. */
