@@ -38,27 +38,27 @@ fn messages_are_found_and_exported() {
     let cluster = Cluster::start(3);
     let [alice, bob] = ["alice", "bob"].map(|name| cluster.cli().json().as_account(name));
     for (one, name) in [(&alice, "alice"), (&bob, "bob")] {
-        one.clone().run(&["account", "create", name]).ok();
+        one.run(&["account", "create", name]).ok();
     }
     for text in ["lunch at noon?", "dinner then", "Déjeuner, not LUNCH"] {
-        alice.clone().run(&["message", "send", "bob", text]).ok();
+        alice.run(&["message", "send", "bob", text]).ok();
     }
-    bob.clone().run(&["message", "send", "bob", "lunch alone"]).ok();
+    bob.run(&["message", "send", "bob", "lunch alone"]).ok();
 
-    let found = bob.clone().run(&["message", "search", "lunch"]).ok();
+    let found = bob.run(&["message", "search", "lunch"]).ok();
     assert_eq!(found.texts(), ["lunch at noon?", "Déjeuner, not LUNCH", "lunch alone"]);
     assert_eq!(found.rows()[0]["conversation"], "alice");
-    assert_eq!(bob.clone().run(&["message", "search", "lunch", "--with", "alice"]).ok().texts().len(), 2);
-    let latest = bob.clone().run(&["message", "search", "lun", "--limit", "1"]).ok();
+    assert_eq!(bob.run(&["message", "search", "lunch", "--with", "alice"]).ok().texts().len(), 2);
+    let latest = bob.run(&["message", "search", "lun", "--limit", "1"]).ok();
     assert_eq!(latest.texts(), ["lunch alone"]);
     assert!(latest.stderr.contains("There are more"), "{latest:?}");
-    assert_eq!(alice.clone().run(&["message", "search", "dejeuner"]).ok().texts(), ["Déjeuner, not LUNCH"]);
-    assert!(alice.clone().run(&["message", "search", "alone"]).ok().texts().is_empty());
-    alice.clone().run(&["message", "search", "?!"]).refused(1, "query_invalid");
+    assert_eq!(alice.run(&["message", "search", "dejeuner"]).ok().texts(), ["Déjeuner, not LUNCH"]);
+    assert!(alice.run(&["message", "search", "alone"]).ok().texts().is_empty());
+    alice.run(&["message", "search", "?!"]).refused(1, "query_invalid");
 
-    let all = bob.clone().run(&["export"]).ok();
+    let all = bob.run(&["export"]).ok();
     assert_eq!(all.texts(), ["lunch at noon?", "dinner then", "Déjeuner, not LUNCH", "lunch alone"]);
-    assert_eq!(bob.clone().run(&["export", "--with", "bob"]).ok().texts(), ["lunch alone"]);
+    assert_eq!(bob.run(&["export", "--with", "bob"]).ok().texts(), ["lunch alone"]);
     bob.run(&["export", "--with", "nobody"]).refused(1, "no_such_account");
 }
 
