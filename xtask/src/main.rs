@@ -1,4 +1,4 @@
-//! `cargo xtask run | test | check | page | bench`: what a person types, as one command each.
+//! `cargo xtask run | test | check | page | package | bench`: what a person types, as one command each.
 //!
 //! Only std is used, so that this compiles in seconds on a machine that has nothing built yet. Every
 //! command that is run is printed first: the output doubles as documentation of how to do it by hand.
@@ -7,6 +7,7 @@ mod bench;
 mod check;
 mod command;
 mod desktop;
+mod package;
 mod run;
 mod test;
 mod tidy;
@@ -22,6 +23,7 @@ usage: cargo xtask <command>
   test      every test of every crate, and of the app's page
   page      the app's page in a real browser, screen by screen, with the fake back end
   check     formatting, lints, layering, licences and bans; never writes to a source file
+  package   a Debian package of the app and the daemon; its path is printed
   bench [NAME...]
             measure, each figure beside a baseline taken in the same run
 ";
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         "check" => check::check(rest),
         "bench" => bench::bench(rest),
         "page" => page(),
+        "package" => package::package(rest),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);
