@@ -26,7 +26,7 @@ use crate::profile::{self, Profile};
 use crate::reach::{Reach, Start};
 use crate::shared::{Shared, Signed};
 use crate::update::Update;
-use crate::{ClientError, Config, FollowFrom, LinkState, Page, Want, clock, feed, pump};
+use crate::{ClientError, Config, Draft, FollowFrom, LinkState, Page, Want, clock, feed, pump};
 
 /// How often a node is asked whether a message has been delivered.
 const LOOK: Duration = Duration::from_millis(200);
@@ -160,8 +160,18 @@ impl Client {
         let id = id.unwrap_or_else(fresh_id);
         let (queued_to, queued_text, now_ms) = (to.clone(), text.clone(), clock::now_ms());
         self.profile(move |profile| profile.queue(account, id, &queued_to, &queued_text, now_ms)).await?;
-        self.shared.hub.note(Update::Queued { id, to, text, queued_at: Timestamp(now_ms) });
-        self.shared.queued.notify_one();
+        self.queued_now(id, to, text, now_ms);
+        Ok(id)
+    }
+
+    /// Sends what was typed for somebody: as [`Client::send`], and it is no draft any more, in one step that a crash cannot halve. What
+    /// was kept of the draft behind the text stays.
+    pub async fn send_draft(&self, draft: Draft) -> Result<MessageId, ClientError> {
+        let Signed { account, .. } = self.shared.signed()?;
+        Text::parse(draft.text.as_str()).map_err(Refusal::from)?;
+        let (id, queued, now_ms) = (fresh_id(), draft.clone(), clock::now_ms());
+        self.profile(move |profile| profile.queue_draft(account, id, &queued, now_ms)).await?;
+        self.queued_now(id, To::Account(draft.with), draft.text, now_ms);
         Ok(id)
     }
 
@@ -329,6 +339,12 @@ impl Client {
         work: impl FnOnce(&Profile) -> Result<T, ClientError> + Send + 'static,
     ) -> Result<T, ClientError> {
         off_the_runtime(&self.shared.profile, work).await
+    }
+
+    /// A message is on disk: whoever sends and whoever shows it hears of it.
+    fn queued_now(&self, id: MessageId, to: To, text: String, now_ms: u64) {
+        self.shared.hub.note(Update::Queued { id, to, text, queued_at: Timestamp(now_ms) });
+        self.shared.queued.notify_one();
     }
 
     fn stop_following(&self) -> Option<Following> {

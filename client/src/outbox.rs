@@ -14,8 +14,8 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 use wire::message::To;
 use wire::{Code, Refusal};
 
-use crate::profile::{Profile, damaged, fixed, int, uint};
-use crate::{ClientError, Pending};
+use crate::profile::{Profile, damaged, fixed, int, take_from_draft, uint};
+use crate::{ClientError, Draft, Pending};
 
 /// How many messages an account may have waiting. Beyond it `send` refuses with `busy`.
 pub(crate) const WAITING_MAX: u64 = 10_000;
@@ -59,30 +59,22 @@ impl Profile {
         text: &str,
         now_ms: u64,
     ) -> Result<(), ClientError> {
+        self.change(|transaction, cluster| put_at_end(transaction, cluster, account, (id, to, text), now_ms))
+    }
+
+    /// Queues what was typed for somebody, and takes it out of the draft in the same transaction: what was sent never comes back
+    /// as something that is still to be sent.
+    pub(crate) fn queue_draft(
+        &self,
+        account: AccountId,
+        id: MessageId,
+        draft: &Draft,
+        now_ms: u64,
+    ) -> Result<(), ClientError> {
+        let to = To::Account(draft.with);
         self.change(|transaction, cluster| {
-            if already_there(transaction, cluster, account, id, to, text)? {
-                return Ok(());
-            }
-            refuse_beyond_bound(transaction, cluster, account)?;
-            let (session, seq, follows) = take_number(transaction, cluster, account, id)?;
-            let (to_name, to_account) = recipient_columns(to);
-            transaction.execute(
-                "INSERT INTO outbox (cluster, account, id, session, seq, follows, to_name, to_account, text, queued_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-                params![
-                    cluster,
-                    int(account.0),
-                    id_bytes(id),
-                    session,
-                    seq,
-                    follows,
-                    to_name,
-                    to_account,
-                    text,
-                    int(now_ms)
-                ],
-            )?;
-            forget_old(transaction, cluster, account)
+            put_at_end(transaction, cluster, account, (id, &to, &draft.text), now_ms)?;
+            take_from_draft(transaction, cluster, account, draft)
         })
     }
 
@@ -288,6 +280,27 @@ pub(crate) fn fail_all(
         params![cluster, int(account.0), FAILED, Code::SessionInvalid.as_str(), why],
     )?;
     Ok(())
+}
+
+fn put_at_end(
+    transaction: &Transaction<'_>,
+    cluster: i64,
+    account: AccountId,
+    (id, to, text): (MessageId, &To, &str),
+    now_ms: u64,
+) -> Result<(), ClientError> {
+    if already_there(transaction, cluster, account, id, to, text)? {
+        return Ok(());
+    }
+    refuse_beyond_bound(transaction, cluster, account)?;
+    let (session, seq, follows) = take_number(transaction, cluster, account, id)?;
+    let (to_name, to_account) = recipient_columns(to);
+    transaction.execute(
+        "INSERT INTO outbox (cluster, account, id, session, seq, follows, to_name, to_account, text, queued_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        params![cluster, int(account.0), id_bytes(id), session, seq, follows, to_name, to_account, text, int(now_ms)],
+    )?;
+    forget_old(transaction, cluster, account)
 }
 
 fn already_there(

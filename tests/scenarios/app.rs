@@ -182,16 +182,16 @@ async fn what_was_typed_outlives_the_app_and_history_rings_no_bell() {
     let bob_id = bob.account("bob").await;
     drop(bob);
 
-    alice.call("keep_draft", json!({"with": bob_id, "text": "half a thou"})).await;
+    alice.call("keep_draft", json!({"with": bob_id, "text": "queued half a thou"})).await;
     cluster.kill("n1");
-    alice.call("send", json!({"to": {"account": bob_id}, "text": "queued", "id": null})).await;
+    alice.call("send_draft", json!({"with": bob_id, "text": "queued"})).await;
     drop(alice);
 
     let mut alice = App::open(cluster.home(), alices.path());
     let start = alice.call("start", json!({})).await;
     assert_eq!((&start["joined"], &start["accounts"]), (&json!(true), &json!(["alice"])));
     assert_eq!(alice.call("resume", json!({"name": "alice"})).await["online"], false, "no node runs");
-    assert_eq!(alice.call("drafts", json!({})).await, json!([{"with": bob_id, "text": "half a thou"}]));
+    assert_eq!(alice.call("drafts", json!({})).await, json!([{"with": bob_id, "text": " half a thou"}]));
     let pending = alice.call("pending", json!({})).await;
     assert_eq!((&pending[0]["text"], &pending[0]["failed"]), (&json!("queued"), &Value::Null));
     cluster.launch("n1");
@@ -205,6 +205,17 @@ async fn what_was_typed_outlives_the_app_and_history_rings_no_bell() {
     soon("one is unread", || *bob.notes.unread.lock().expect("whole") == 1).await;
     alice.call("send", json!({"to": {"account": bob_id}, "text": "news", "id": null})).await;
     soon("bob is notified", || bob.notes.bodies() == ["news"]).await;
+
+    let too_early = alice.call("send", json!({"to": {"name": "zoe"}, "text": "welcome", "id": null})).await;
+    assert_eq!(alice.update("failed").await["refusal"]["code"], "no_such_account");
+    let zoes = folder();
+    let zoe = App::open(cluster.home(), zoes.path());
+    zoe.call("join_local", json!({})).await;
+    zoe.account("zoe").await;
+    let again = json!({"to": {"name": "zoe"}, "text": "welcome", "id": too_early["id"]});
+    assert_eq!(alice.call("send", again).await, too_early, "the same message, once more");
+    assert_eq!(alice.update("stored").await["id"], too_early["id"]);
+    assert_eq!(alice.call("pending", json!({})).await, json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

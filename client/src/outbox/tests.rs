@@ -260,6 +260,31 @@ fn a_full_outbox_refuses_and_keeps_what_it_has() {
 }
 
 #[test]
+fn what_is_sent_is_no_draft_any_more_and_what_is_refused_still_is() {
+    const BOB: AccountId = AccountId(6);
+    let (profile, folder) = with_alice();
+    let draft = |text: &str| Draft { with: BOB, text: text.into() };
+    for (kept, left) in
+        [("hello", None), ("hel", None), ("help", None), ("hello, and more", Some(", and more")), ("", None)]
+    {
+        profile.keep_draft(ALICE, &draft(kept)).expect("kept");
+        let elsewhere = Draft { with: ALICE, text: "hello".into() };
+        profile.keep_draft(ALICE, &elsewhere).expect("kept");
+        let id = MessageId(profile.waiting_count(ALICE).expect("counted").into());
+        profile.queue_draft(ALICE, id, &draft("hello"), 1).expect("queued");
+        // As after a crash: what the next process finds.
+        let drafts = open(&folder).drafts(ALICE).expect("read");
+        let expected: Vec<_> = std::iter::once(elsewhere).chain(left.map(draft)).collect();
+        assert_eq!(drafts, expected, "{kept:?}");
+    }
+    assert_eq!(waiting(&profile, 10).len(), 5);
+    profile.keep_draft(ALICE, &draft("another")).expect("kept");
+    let used = profile.queue_draft(ALICE, MessageId(1), &draft("another"), 1).expect_err("the id is used");
+    assert_eq!(used.code(), Code::IdConflict);
+    assert!(profile.drafts(ALICE).expect("read").contains(&draft("another")));
+}
+
+#[test]
 fn what_failed_is_listed_before_what_waits_until_it_is_discarded() {
     let (profile, _folder) = with_alice();
     for id in 1..=4 {

@@ -1,7 +1,7 @@
 //! What was typed and not sent, for each conversation.
 
 use chat::AccountId;
-use rusqlite::params;
+use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::{Profile, int, uint};
 use crate::{ClientError, Draft};
@@ -9,21 +9,7 @@ use crate::{ClientError, Draft};
 impl Profile {
     /// Keeps what was typed for somebody, in the place of what was kept before; nothing at all is no draft.
     pub(crate) fn keep_draft(&self, account: AccountId, draft: &Draft) -> Result<(), ClientError> {
-        let other = int(draft.with.0);
-        self.change(|transaction, cluster| {
-            if draft.text.is_empty() {
-                transaction.execute(
-                    "DELETE FROM draft WHERE cluster = ?1 AND account = ?2 AND other = ?3",
-                    params![cluster, int(account.0), other],
-                )?;
-            } else {
-                transaction.execute(
-                    "INSERT OR REPLACE INTO draft (cluster, account, other, text) VALUES (?1, ?2, ?3, ?4)",
-                    params![cluster, int(account.0), other, draft.text],
-                )?;
-            }
-            Ok(())
-        })
+        self.change(|transaction, cluster| put(transaction, cluster, account, draft))
     }
 
     /// Everything that the account typed and did not send.
@@ -46,4 +32,40 @@ impl Profile {
             Ok(())
         })
     }
+}
+
+/// What was typed is sent, and no draft any more. What was typed behind it meanwhile stays; any other draft is an
+/// earlier state of it, and goes.
+pub(crate) fn take_from_draft(
+    transaction: &Transaction<'_>,
+    cluster: i64,
+    account: AccountId,
+    sent: &Draft,
+) -> Result<(), ClientError> {
+    let kept: Option<String> = transaction
+        .query_row(
+            "SELECT text FROM draft WHERE cluster = ?1 AND account = ?2 AND other = ?3",
+            params![cluster, int(account.0), int(sent.with.0)],
+            |row| row.get(0),
+        )
+        .optional()?;
+    let Some(kept) = kept else { return Ok(()) };
+    let left = kept.strip_prefix(&sent.text).unwrap_or_default().to_owned();
+    put(transaction, cluster, account, &Draft { with: sent.with, text: left })
+}
+
+fn put(transaction: &Transaction<'_>, cluster: i64, account: AccountId, draft: &Draft) -> Result<(), ClientError> {
+    let other = int(draft.with.0);
+    if draft.text.is_empty() {
+        transaction.execute(
+            "DELETE FROM draft WHERE cluster = ?1 AND account = ?2 AND other = ?3",
+            params![cluster, int(account.0), other],
+        )?;
+    } else {
+        transaction.execute(
+            "INSERT OR REPLACE INTO draft (cluster, account, other, text) VALUES (?1, ?2, ?3, ?4)",
+            params![cluster, int(account.0), other, draft.text],
+        )?;
+    }
+    Ok(())
 }

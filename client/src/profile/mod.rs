@@ -20,6 +20,7 @@ use wire::{Address, Code, PeerId};
 
 use crate::ClientError;
 
+pub(crate) use drafts::take_from_draft;
 pub(crate) use sessions::KeptSession;
 pub(crate) use settings::{keep_settings, kept_settings};
 

@@ -76,6 +76,8 @@ api! {
     search(Search) -> Page<Message> = talking::search;
     /// Answers once the message is on disk in the outbox. The id is the caller's own, if it has one: asking again sends nothing twice.
     send(Send) -> Queued = talking::send;
+    /// As `send`, and what was typed is no draft any more, in one step.
+    send_draft(Draft) -> Queued = talking::send_draft;
     pending(Nothing) -> Vec<Pending> = talking::pending;
     /// Forgets a message that failed.
     discard(OfMessage) -> () = talking::discard;

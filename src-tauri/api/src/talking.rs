@@ -33,6 +33,11 @@ pub(crate) async fn send(api: &Api, Send { to, text, id }: Send) -> Result<Queue
     Ok(Queued { id: id.to_string() })
 }
 
+pub(crate) async fn send_draft(api: &Api, Draft { with, text }: Draft) -> Result<Queued, Refusal> {
+    let id = api.client()?.send_draft(client::Draft { with: AccountId(with), text }).await?;
+    Ok(Queued { id: id.to_string() })
+}
+
 pub(crate) async fn pending(api: &Api, _: Nothing) -> Result<Vec<Pending>, Refusal> {
     Ok(api.client()?.pending().await?.into_iter().map(Into::into).collect())
 }

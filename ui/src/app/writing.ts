@@ -11,6 +11,7 @@ export class Writing {
   readonly #backend: Backend;
   readonly #store: Store;
   readonly #timers = new Map<PersonId, ReturnType<typeof setTimeout>>();
+  #last: Promise<unknown> | null = null;
 
   constructor(backend: Backend, store: Store) {
     this.#backend = backend;
@@ -19,49 +20,86 @@ export class Writing {
 
   draft(person: PersonId, text: string): void {
     this.#store.dispatch({ type: "draft_changed", draft: { with: person, text } });
-    if (!this.#timers.has(person)) {
-      this.#timers.set(person, setTimeout(() => this.#keep(person), KEEP_AFTER_MS));
-    }
+    this.#keepSoon(person);
   }
 
   /** Writes down every draft that is not on disk yet. */
   flush(): void {
-    for (const person of [...this.#timers.keys()]) this.#keep(person);
+    for (const person of [...this.#timers.keys()]) void this.#keep(person).catch(() => {});
   }
 
-  #keep(person: PersonId): void {
-    clearTimeout(this.#timers.get(person));
-    this.#timers.delete(person);
-    const text = this.#store.state.drafts.get(person) ?? "";
-    void this.#backend.call("keep_draft", { with: person, text }).catch(() => {});
-  }
-
-  /** Rejects if the outbox does not take it; the draft stays then. */
+  /** In one step the outbox has it and the draft is gone. Rejects if the outbox does not take it; the draft stays then. */
   async send(person: PersonId, text: string): Promise<void> {
-    await this.#backend.call("send", { to: { account: person }, text, id: null });
-    // What was typed since belongs to the next message.
-    const draft = this.#store.state.drafts.get(person) ?? "";
-    if (draft.startsWith(text)) this.draft(person, draft.slice(text.length));
-    this.#keep(person);
+    this.#forgetTimer(person);
+    try {
+      await this.#inTurn(async () => {
+        await this.#backend.call("send_draft", { with: person, text });
+        const draft = this.#typed(person);
+        // What was typed since belongs to the next message.
+        const left = draft.startsWith(text) ? draft.slice(text.length) : draft;
+        this.#store.dispatch({ type: "draft_changed", draft: { with: person, text: left } });
+        if (left !== "") this.#keepSoon(person);
+      });
+    } catch (thrown) {
+      this.#keepSoon(person);
+      throw thrown;
+    }
   }
 
-  /** Once more, as a new message; the refused one goes when the new one is on disk. */
-  async resend(outgoing: Outgoing): Promise<void> {
-    await this.#backend.call("send", { to: { account: outgoing.to }, text: outgoing.text, id: null });
-    await this.discard(outgoing);
+  /** Once more, under its own id: in one step the refused one is at the end of what waits. */
+  async resend({ id, to, text }: Outgoing): Promise<void> {
+    await this.#inTurn(() => this.#backend.call("send", { to: { account: to }, text, id }));
+  }
+
+  /** All that were refused, in the order in which they were written; the first one that is not taken stops those behind it. */
+  async resendAll(refused: readonly Outgoing[]): Promise<void> {
+    for (const outgoing of refused) await this.resend(outgoing);
   }
 
   /** Back into the composer, before whatever is in it. */
   async edit(outgoing: Outgoing): Promise<void> {
-    const draft = this.#store.state.drafts.get(outgoing.to) ?? "";
+    const draft = this.#typed(outgoing.to);
     this.draft(outgoing.to, draft === "" ? outgoing.text : `${outgoing.text}\n${draft}`);
     // The text is a draft on disk before the outbox forgets it.
-    await this.#backend.call("keep_draft", { with: outgoing.to, text: this.#store.state.drafts.get(outgoing.to) ?? "" });
+    await this.#keep(outgoing.to);
     await this.discard(outgoing);
   }
 
   async discard(outgoing: Outgoing): Promise<void> {
     await this.#backend.call("discard", { id: outgoing.id });
     this.#store.dispatch({ type: "discarded", id: outgoing.id });
+  }
+
+  #typed(person: PersonId): string {
+    return this.#store.state.drafts.get(person) ?? "";
+  }
+
+  #keepSoon(person: PersonId): void {
+    if (this.#timers.has(person)) return;
+    this.#timers.set(person, setTimeout(() => void this.#keep(person).catch(() => {}), KEEP_AFTER_MS));
+  }
+
+  #forgetTimer(person: PersonId): void {
+    clearTimeout(this.#timers.get(person));
+    this.#timers.delete(person);
+  }
+
+  #keep(person: PersonId): Promise<unknown> {
+    this.#forgetTimer(person);
+    return this.#inTurn(() => this.#backend.call("keep_draft", { with: person, text: this.#typed(person) }));
+  }
+
+  /**
+   * One after the other, and at once where nothing is under way: a draft that is kept late must not bring back what was
+   * sent, and of two messages the second must not overtake.
+   */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#last === null ? work() : this.#last.then(work, work);
+    this.#last = turn;
+    const over = () => {
+      if (this.#last === turn) this.#last = null;
+    };
+    turn.then(over, over);
+    return turn;
   }
 }

@@ -125,6 +125,8 @@ export interface Calls {
   /** Forgets a message that failed. */
   discard: { request: { id: string, }; answer: null };
   mark_read: { request: { conversation: number, up_to: number, }; answer: null };
+  /** As `send`, and what was typed is no draft any more, in one step. */
+  send_draft: { request: { with: number, text: string, }; answer: Queued };
   drafts: { request: {}; answer: Array<Draft> };
   /** An empty text removes it. */
   keep_draft: { request: { with: number, text: string, }; answer: null };

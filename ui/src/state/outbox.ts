@@ -31,8 +31,10 @@ function outgoingOf(state: State, pending: Pending): Outgoing | null {
 
 export function withQueued(state: State, pending: Pending): readonly Outgoing[] {
   const outgoing = outgoingOf(state, pending);
-  if (outgoing === null || state.outbox.some((known) => known.id === pending.id)) return state.outbox;
-  return [...state.outbox, outgoing];
+  const known = state.outbox.find((each) => each.id === pending.id);
+  if (outgoing === null || (known !== undefined && known.failed === null)) return state.outbox;
+  // One that was refused is sent again: now it comes last.
+  return [...without(state.outbox, pending.id), outgoing];
 }
 
 export function loaded(state: State, pending: readonly Pending[]): readonly Outgoing[] {
@@ -41,6 +43,11 @@ export function loaded(state: State, pending: readonly Pending[]): readonly Outg
 
 export function without(outbox: readonly Outgoing[], id: string): readonly Outgoing[] {
   return outbox.some((each) => each.id === id) ? outbox.filter((each) => each.id !== id) : outbox;
+}
+
+/** What was refused of all that was written to somebody, the oldest first. */
+export function refusedOf(outbox: readonly Outgoing[], person: PersonId): readonly Outgoing[] {
+  return outbox.filter((each) => each.to === person && each.failed !== null);
 }
 
 export function withFailure(outbox: readonly Outgoing[], id: string, failed: Refusal): readonly Outgoing[] {

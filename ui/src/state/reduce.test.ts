@@ -198,6 +198,13 @@ describe("sending", () => {
     expect(play(state, { type: "discarded", id: "p1" }).outbox).toEqual([]);
   });
 
+  it("puts what was refused and is sent again behind what waits, once", () => {
+    const other = { ...pending, id: "p2", text: "next" };
+    const refused = told(queued, { type: "failed", id: "p1", refusal: REFUSAL }, { type: "queued", pending: other });
+    const again = told(refused, { type: "queued", pending }, { type: "queued", pending });
+    expect(again.outbox.map((each) => [each.id, each.failed])).toEqual([["p2", null], ["p1", null]]);
+  });
+
   it("says queued without a link, unconfirmed if a node may have it", () => {
     const offline = told(withBob, { type: "link", link: SEARCHING }, { type: "queued", pending });
     expect(offline.outbox.map((each) => sendState(each, offline.connection))).toEqual(["queued"]);

@@ -137,6 +137,13 @@ export class FakeBackend implements Backend {
       messages: (request) => server.messages(request.with, request.before, request.after, request.limit),
       message: ({ id }) => server.find((message) => message.id === id, null, 1).items[0] ?? null,
       send: ({ to, text, id }) => ({ id: server.send(to, text, id) }),
+      send_draft: ({ with: account, text }) => {
+        const sent = { id: server.send({ account }, text, null) };
+        const kept = server.drafts.get(account) ?? "";
+        if (kept.startsWith(text) && kept !== text) server.drafts.set(account, kept.slice(text.length));
+        else server.drafts.delete(account);
+        return sent;
+      },
       pending: () => server.pending.map((each) => ({ ...each })),
       discard: ({ id }) => {
         server.pending = server.pending.filter((each) => each.id !== id || each.failed === null);

@@ -190,8 +190,9 @@ export class FakeServer {
       throw refusal("text_too_long", "A message has at most 16384 bytes (16 KiB). Nothing was sent.");
     }
     const queued_at = this.#now();
-    const pending: Pending = { id: id ?? ulid((queued_at + this.pending.length) >>> 0), to, text, queued_at, failed: null };
-    this.pending.push(pending);
+    const pending: Pending = { id: id ?? ulid(this.#next()), to, text, queued_at, failed: null };
+    // One that was refused is sent again under its own id.
+    this.pending = [...this.pending.filter((each) => each.id !== pending.id), pending];
     this.#tell({ type: "queued", pending: { ...pending } });
     this.#commitLater();
     return pending.id;
