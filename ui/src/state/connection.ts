@@ -2,10 +2,16 @@
 // within a second is not mentioned; a longer one is one calm line.
 
 import type { Health, Link } from "../backend";
-import type { Connection, Notice, Takeover, Trouble } from "./state";
+import type { Connection, Notice, Reign, Takeover, Trouble } from "./state";
 
 /** A trouble shorter than this is not worth a word. */
 export const CALM_MS = 1000;
+
+/**
+ * The nodes miss a leader that falls silent within so long: what it stored up to so long before that was its last. Their own
+ * limit is 1.2 s; the rest is for the way here.
+ */
+const MISSED_WITHIN_MS = 1500;
 
 /** Takeovers that are remembered; older ones are of no interest. */
 const TAKEOVERS_MAX = 20;
@@ -34,22 +40,59 @@ function judged(connection: Connection, at: number): Connection {
 }
 
 export function withLink(connection: Connection, link: Link, at: number): Connection {
-  return judged({ ...connection, link }, at);
+  const before = connection.link;
+  const left = before.state === "live" && (link.state !== "live" || link.node !== before.node);
+  let { reign } = connection;
+  if (left && before.node === connection.leader) reign = { ...reign, left: at };
+  if (left && link.state === "searching") reign = overSince(reign, at);
+  return judged({ ...connection, link, reign }, at);
 }
 
 export function withHealth(connection: Connection, health: Health, at: number, cursor: number): Connection {
   const leader = health.leader ?? connection.leader;
   const tookOver = connection.leader !== null && health.leader !== null && health.leader !== connection.leader;
-  const takeovers = tookOver ? appended(connection, health.leader, at, cursor) : connection.takeovers;
-  return judged({ ...connection, health, leader, takeovers }, at);
+  const reign = reignAfter(connection, health, at);
+  const takeovers = tookOver ? appended(connection, reign, health.leader, at, cursor) : connection.takeovers;
+  return judged({ ...connection, health, leader, takeovers, reign: tookOver ? serving(at) : reign }, at);
 }
 
-function appended(connection: Connection, leader: string | null, at: number, cursor: number): readonly Takeover[] {
+function serving(at: number): Reign {
+  return { served: at, left: null, over: null };
+}
+
+/** What a health tells of the leader that was known before it. */
+function reignAfter({ leader: known, health: before, reign }: Connection, health: Health, at: number): Reign {
+  const leader = known ?? health.leader;
+  if (leader === null) return reign;
+  const reaches = (seen: Health | null) => seen?.nodes.some((node) => node.name === leader && node.reachable) ?? false;
+  if (health.leader === leader && reaches(health) && health.writable) return serving(at);
+  const recent = (time: number | null) => (time !== null && at - time <= MISSED_WITHIN_MS ? time : null);
+  const left = recent(reign.left);
+  // Its connections broke just now: the end of a process is known at once.
+  if (!reaches(health) && (before === null || reaches(before))) return overSince(reign, left ?? at);
+  if (health.leader === leader) return reign;
+  // It fell silent, which the nodes notice late: what it stored last counts, if that is known. Or it handed over, in no time.
+  return overSince(reign, left ?? (health.leader === null ? recent(reign.served) : null));
+}
+
+/** The first sign counts. */
+function overSince(reign: Reign, since: number | null): Reign {
+  return reign.over === null ? { ...reign, over: { since } } : reign;
+}
+
+/** A message was stored just now: so somebody leads, and unless there was a sign of the contrary it is still the same one. */
+export function withStored(connection: Connection, at: number): Connection {
+  const { reign } = connection;
+  return reign.over === null ? { ...connection, reign: { ...reign, served: at } } : connection;
+}
+
+function appended(connection: Connection, { over }: Reign, leader: string | null, at: number, cursor: number): readonly Takeover[] {
   const { takeovers, trouble } = connection;
+  const since = over?.since ?? null;
   const takeover: Takeover = {
     id: (takeovers.at(-1)?.id ?? 0) + 1,
     leader: leader ?? "",
-    silence_ms: trouble === null ? null : at - trouble.since,
+    silence_ms: since === null ? null : at - since,
     affected: trouble?.affected ?? 0,
     after: cursor,
   };

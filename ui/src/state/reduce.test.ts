@@ -298,6 +298,50 @@ describe("trouble with the nodes", () => {
     expect(timelineRows(state, bob.id).at(-1)).toMatchObject({ kind: "takeover" });
   });
 
+  describe("names the time that the takeover took", () => {
+    const cluster = (leader: string | null, reachable: readonly string[], writable = leader !== null): Update => ({ type: "cluster", health: health(leader, reachable, writable) });
+    const linkTo = (node: string, writable = true): Update => ({ type: "link", link: { state: "live", node, warm: "n3", writable } });
+    const after = (...steps: [time: number, update: Update][]) =>
+      steps.reduce((state, [time, update]) => at(state, time, update), well).connection.takeovers.map(({ leader, silence_ms }) => ({ leader, silence_ms }));
+    const stored: Update = { type: "stored", id: "p1", conversation: 9, cursor: 7, to: bob.id, sent_at: NOON, recipient_active: true };
+
+    it("from when the leader's process ended, seen by another node", () => {
+      expect(after([0, linkTo("n2")], [5_000, cluster("n1", ["n2", "n3"], false)], [5_900, cluster(null, ["n2", "n3"])], [5_960, cluster("n2", ["n2", "n3"])])).toEqual([
+        { leader: "n2", silence_ms: 960 },
+      ]);
+    });
+
+    it("from when the link to the leader was lost, though nobody says that nobody leads", () => {
+      expect(after([0, linkTo("n1")], [5_000, linkTo("n2")], [6_010, cluster("n2", ["n1", "n2", "n3"])])).toEqual([{ leader: "n2", silence_ms: 1_010 }]);
+      expect(after([0, linkTo("n1")], [5_000, { type: "link", link: SEARCHING }], [5_020, linkTo("n3", false)], [6_100, cluster("n3", ["n2", "n3"])])).toEqual([
+        { leader: "n3", silence_ms: 1_100 },
+      ]);
+    });
+
+    it("from the first sign, whatever comes after it", () => {
+      expect(after([0, linkTo("n1")], [5_000, linkTo("n2")], [5_020, cluster("n1", ["n2", "n3"], false)], [6_000, cluster(null, ["n2", "n3"])], [6_050, cluster("n2", ["n2", "n3"])])).toEqual([
+        { leader: "n2", silence_ms: 1_050 },
+      ]);
+    });
+
+    it("from the last message that it stored, where it fell silent and the nodes noticed late", () => {
+      expect(after([4_000, stored], [5_000, cluster(null, ["n1", "n2", "n3"])], [5_020, cluster("n2", ["n1", "n2", "n3"])])).toEqual([{ leader: "n2", silence_ms: 1_020 }]);
+    });
+
+    it("and leaves it out where nobody can tell", () => {
+      const silent: [number, Update][] = [[50_000, cluster(null, ["n1", "n2", "n3"])], [50_020, cluster("n2", ["n1", "n2", "n3"])]];
+      expect(after(...silent)).toEqual([{ leader: "n2", silence_ms: null }]);
+      expect(after([4_000, stored], ...silent), "stored long before").toEqual([{ leader: "n2", silence_ms: null }]);
+      expect(after([0, linkTo("n1")], [50_000, cluster(null, ["n1", "n2", "n3"])], [50_010, linkTo("n2")], [50_020, cluster("n2", ["n2", "n3"])]), "a later sign").toEqual([{ leader: "n2", silence_ms: null }]);
+      expect(after([4_900, stored], [5_000, cluster("n2", ["n1", "n2", "n3"])]), "handed over").toEqual([{ leader: "n2", silence_ms: null }]);
+    });
+
+    it("anew for each leader", () => {
+      const [, second] = after([5_000, cluster("n1", ["n2", "n3"], false)], [6_000, cluster("n2", ["n2", "n3"])], [9_000, cluster("n2", ["n1", "n3"], false)], [9_700, cluster("n3", ["n1", "n3"])]);
+      expect(second).toEqual({ leader: "n3", silence_ms: 700 });
+    });
+  });
+
   it("counts the messages that were refused meanwhile", () => {
     let state = told(well, { type: "queued", pending: { id: "p1", to: { account: bob.id }, text: "hi", queued_at: 0, failed: null } });
     state = at(state, 1_000, { type: "cluster", health: health(null, ["n2", "n3"]) });

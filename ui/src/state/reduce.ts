@@ -3,7 +3,7 @@
 
 import { loaded as loadedOutbox, withFailure, withQueued, withTries, without } from "./outbox";
 import { withList, partnerOf, personOfConversation, withMessage as withMessageInList, withRead } from "./conversations";
-import { withHealth, withLink, withRefusedMessage, withTick } from "./connection";
+import { withHealth, withLink, withRefusedMessage, withStored, withTick } from "./connection";
 import { EMPTY_WINDOW, extendedBackwards, extendedForwards, whole, withMessage, withState, withStates } from "./window";
 import type { Account, Conversation, Delivery, Message, Update } from "../backend";
 import type { Event } from "./event";
@@ -90,7 +90,7 @@ function updated(state: State, update: Update, at: number): State {
     case "queued":
       return { ...state, outbox: withQueued(state, update.pending) };
     case "stored":
-      return storedHere(state, update);
+      return { ...storedHere(state, update), connection: withStored(state.connection, at) };
     case "failed":
       return {
         ...state,

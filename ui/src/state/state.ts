@@ -57,7 +57,7 @@ export interface Open {
 export interface Takeover {
   readonly id: number;
   readonly leader: string;
-  /** How long nobody led, as far as this device saw. */
+  /** From the last that is known of the leader before to the first of this one; null: that is not known. */
   readonly silence_ms: number | null;
   /** Messages of this device that were refused meanwhile. */
   readonly affected: number;
@@ -71,6 +71,16 @@ export interface Trouble {
   readonly affected: number;
 }
 
+/** What is known of the time of the leader. */
+export interface Reign {
+  /** When it was last known to store messages. */
+  readonly served: number | null;
+  /** When this device was cut off from it, and linked to another node. */
+  readonly left: number | null;
+  /** Set once it no longer leads, as far as is known. `since`: null where nobody can tell when that began. */
+  readonly over: { readonly since: number | null } | null;
+}
+
 export type Notice = "reconnecting" | "read_only";
 
 export interface Connection {
@@ -78,6 +88,7 @@ export interface Connection {
   readonly health: Health | null;
   readonly cluster: Cluster | null;
   readonly leader: string | null;
+  readonly reign: Reign;
   readonly trouble: Trouble | null;
   /** What people are told of the trouble: nothing in its first second. */
   readonly notice: Notice | null;
@@ -129,6 +140,7 @@ export const INITIAL: State = {
     health: null,
     cluster: null,
     leader: null,
+    reign: { served: null, left: null, over: null },
     trouble: null,
     notice: null,
     takeovers: [],
