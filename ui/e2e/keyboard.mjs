@@ -21,6 +21,26 @@ check("keyboard: from the switcher to a sent message", async (context) => {
   assert.equal(await page.locator("main [role=listitem] .text").last().textContent(), "no mouse\nat all");
 });
 
+check("keyboard: Enter begins a line for those who chose so, and Ctrl+Enter sends", async (context) => {
+  const page = await context.page();
+  await page.keyboard.press("Alt+ArrowDown");
+  await eventually(() => focusIsIn(page, "main textarea"), "begins in the composer");
+  await page.keyboard.press("Control+,");
+  await page.getByRole("radio", { name: "Begins a line; Ctrl+Enter sends" }).check();
+  await page.keyboard.press("Escape");
+  await eventually(() => focusIsIn(page, "main textarea"), "the focus is back");
+  await page.keyboard.press("Control+/");
+  await page.getByRole("dialog").locator("dl > div").filter({ hasText: /^\s*Send\s*Ctrl\s*Enter\s*$/u }).waitFor();
+  await page.keyboard.press("Escape");
+  await eventually(() => focusIsIn(page, "main textarea"), "the focus is back");
+  await page.keyboard.type("two");
+  await page.keyboard.press("Enter");
+  await page.keyboard.type("lines");
+  await page.keyboard.press("Control+Enter");
+  await page.locator("[data-state-of-message=delivered]").last().waitFor();
+  assert.equal(await page.locator("main [role=listitem] .text").last().textContent(), "two\nlines");
+});
+
 check("keyboard: Alt and the arrows go through conversations, with Shift through unread ones", async (context) => {
   const page = await context.page();
   await page.keyboard.press("Alt+ArrowDown");

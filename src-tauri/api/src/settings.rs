@@ -34,7 +34,7 @@ pub(crate) struct Kept {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { theme: Theme::System, language: None, notifications: true, zoom: 1.0 }
+        Self { theme: Theme::System, language: None, notifications: true, zoom: 1.0, enter_sends: true }
     }
 }
 
@@ -124,5 +124,9 @@ mod tests {
             Client::keep_settings(folder.path(), text).expect("kept");
             assert_eq!(Kept::read(folder.path()), Kept { own_node, ..Kept::default() });
         }
+        let older = r#"{"settings":{"theme":"dark","language":"de","notifications":false,"zoom":1.5}}"#;
+        Client::keep_settings(folder.path(), older).expect("kept");
+        let settings = Kept::read(folder.path()).settings;
+        assert_eq!((settings.theme, settings.zoom, settings.enter_sends), (Theme::Dark, 1.5, true));
     }
 }

@@ -180,7 +180,7 @@ pub enum Theme {
     Dark,
 }
 
-/// What a person chose. `zoom`: 1 is 100 %.
+/// What a person chose. `zoom`: 1 is 100 %. `enter_sends`: or else Enter begins a line, and Ctrl+Enter sends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
@@ -188,6 +188,13 @@ pub struct Settings {
     pub language: Option<String>,
     pub notifications: bool,
     pub zoom: f64,
+    #[serde(default = "yes")]
+    pub enter_sends: bool,
+}
+
+/// What a person has chosen who was never asked: settings of an older version lack the field.
+fn yes() -> bool {
+    true
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]

@@ -78,3 +78,8 @@ export function provideApp(app: App): void {
 export function useApp(): App {
   return getContext<App>(KEY);
 }
+/** For a part that is mounted by itself. */
+export function contextOf(app: App): Map<unknown, unknown> {
+  return new Map([[KEY, app]]);
+}
+

@@ -66,9 +66,9 @@ export type Start = { joined: boolean, accounts: Array<string>, version: string,
 export type Theme = "system" | "light" | "dark";
 
 /**
- * What a person chose. `zoom`: 1 is 100 %.
+ * What a person chose. `zoom`: 1 is 100 %. `enter_sends`: or else Enter begins a line, and Ctrl+Enter sends.
  */
-export type Settings = { theme: Theme, language: string | null, notifications: boolean, zoom: number, };
+export type Settings = { theme: Theme, language: string | null, notifications: boolean, zoom: number, enter_sends: boolean, };
 
 export type Holder = { name: string, holds: boolean | null, };
 
@@ -121,12 +121,12 @@ export interface Calls {
   search: { request: { text: string, before: number | null, limit: number, }; answer: Page<Message> };
   /** Answers once the message is on disk in the outbox. The id is the caller's own, if it has one: asking again sends nothing twice. */
   send: { request: { to: To, text: string, id: string | null, }; answer: Queued };
+  /** As `send`, and what was typed is no draft any more, in one step. */
+  send_draft: { request: { with: number, text: string, }; answer: Queued };
   pending: { request: {}; answer: Array<Pending> };
   /** Forgets a message that failed. */
   discard: { request: { id: string, }; answer: null };
   mark_read: { request: { conversation: number, up_to: number, }; answer: null };
-  /** As `send`, and what was typed is no draft any more, in one step. */
-  send_draft: { request: { with: number, text: string, }; answer: Queued };
   drafts: { request: {}; answer: Array<Draft> };
   /** An empty text removes it. */
   keep_draft: { request: { with: number, text: string, }; answer: null };
@@ -137,7 +137,7 @@ export interface Calls {
   /** http, https and mailto only. */
   open_link: { request: { url: string, }; answer: null };
   settings: { request: {}; answer: Settings };
-  keep_settings: { request: { theme: Theme, language: string | null, notifications: boolean, zoom: number, }; answer: null };
+  keep_settings: { request: { theme: Theme, language: string | null, notifications: boolean, zoom: number, enter_sends: boolean, }; answer: null };
   /** What is in view: no notification for it. */
   view: { request: { conversation: number | null, focused: boolean, }; answer: null };
 }

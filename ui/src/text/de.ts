@@ -160,7 +160,7 @@ export const de: Catalogue = {
     hint: "Enter sendet, Umschalt+Enter beginnt eine Zeile",
     left: (bytes) => `noch ${bytes}`,
     tooLong: (bytes) => `${bytes} zu lang. Eine Nachricht hat höchstens 16 KiB; nichts wird abgeschnitten.`,
-    kept: "Auf diesem Rechner gesichert",
+    hintOther: (key) => `${key}+Enter sendet, Enter beginnt eine Zeile`,
   },
   link: {
     reconnecting: "Verbindet neu… Was du schreibst, bleibt erhalten und wird einmal gesendet.",
@@ -225,6 +225,9 @@ export const de: Catalogue = {
     languageSystem: "Wie das System",
     notifications: "Neue Nachrichten melden",
     notificationsHint: "Nie für die Unterhaltung, die du gerade ansiehst.",
+    enter: "Die Enter-Taste",
+    enterSends: "Sendet",
+    enterBeginsLine: (key) => `Beginnt eine Zeile; ${key}+Enter sendet`,
     zoom: "Größe",
     zoomIn: "Größer",
     zoomOut: "Kleiner",

@@ -158,7 +158,7 @@ export const en = {
     hint: "Enter sends, Shift+Enter begins a line",
     left: (bytes: string) => `${bytes} left`,
     tooLong: (bytes: string) => `${bytes} too long. A message has 16 KiB at most; nothing is cut.`,
-    kept: "Kept on this computer",
+    hintOther: (key: string) => `${key}+Enter sends, Enter begins a line`,
   },
   link: {
     reconnecting: "Reconnecting… What you write is kept, and sent once.",
@@ -224,6 +224,9 @@ export const en = {
     languageSystem: "As the system",
     notifications: "Notify me of new messages",
     notificationsHint: "Never for the conversation that you are looking at.",
+    enter: "The Enter key",
+    enterSends: "Sends",
+    enterBeginsLine: (key: string) => `Begins a line; ${key}+Enter sends`,
     zoom: "Size",
     zoomIn: "Larger",
     zoomOut: "Smaller",

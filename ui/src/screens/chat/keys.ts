@@ -38,8 +38,14 @@ export const SHORTCUTS = {
     escape: [["Esc"]],
   } satisfies Record<InConversation, string[][]>,
   composer: {
-    send: [["Enter"]],
+    send: [["Enter"], [m, "Enter"]],
     newline: [["Shift", "Enter"]],
     editFailed: [["↑"]],
   } satisfies Record<InComposer, string[][]>,
 };
+
+/** What is to be listed: whoever chose that Enter begins a line has other keys in the composer. */
+export function shortcuts(enterSends: boolean): typeof SHORTCUTS {
+  if (enterSends) return SHORTCUTS;
+  return { ...SHORTCUTS, composer: { ...SHORTCUTS.composer, send: [[m, "Enter"]], newline: [["Enter"]] } };
+}
