@@ -89,6 +89,25 @@ check("chat: a refused message can be edited, sent again, copied and discarded",
   await eventually(async () => (await page.getByText("Not sent:").count()) === 0, "the refused one is gone");
 });
 
+check("chat: several refused messages are sent again by one button, in their order", async (context) => {
+  const page = await context.page();
+  await openConversation(page, "bob");
+  for (const text of ["one", "two", "three"]) {
+    await page.evaluate(() => window.five9s.refuseNext({ code: "storage_full", message: "" }));
+    await composer(page).fill(text);
+    await composer(page).press("Enter");
+    await page.locator("main [role=listitem]", { hasText: text }).getByText("Not sent:").waitFor();
+    assert.equal(await page.getByRole("button", { name: "Send all again" }).count(), text === "one" ? 0 : 1);
+  }
+  await page.getByText("3 messages were not sent.").waitFor();
+  await page.getByRole("button", { name: "Send all again" }).click();
+  await eventually(async () => (await page.locator("[data-state-of-message=failed]").count()) === 0, "nothing is refused any more");
+  await page.locator("[data-state-of-message=delivered]").last().waitFor();
+  assert.deepEqual((await page.locator("main [role=listitem] .text").allTextContents()).slice(-3), ["one", "two", "three"]);
+  assert.equal(await page.getByRole("button", { name: "Send all again" }).count(), 0);
+  assert.ok(await composer(page).evaluate((field) => field === document.activeElement), "the focus is back");
+});
+
 check("chat: a click on a link asks the back end to open it, and the page stays", async (context) => {
   const page = await context.page();
   await openConversation(page, "bob");

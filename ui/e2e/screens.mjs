@@ -94,6 +94,12 @@ const after = (...steps) => async (page) => {
   for (const step of steps) await step(page);
 };
 
+const refused = (text) => async (page) => {
+  await page.evaluate(() => window.five9s.refuseNext({ code: "storage_full", message: "" }));
+  await send(page, text);
+  await page.locator("main [role=listitem]", { hasText: text }).getByText("Not sent:").waitFor();
+};
+
 const press = (key) => (page) => page.keyboard.press(key);
 const click = (name) => (page) => page.getByRole("button", { name }).click();
 
@@ -120,6 +126,10 @@ export const SCREENS = [
       (page) => send(page, "The minutes of this morning:\n1. the printer\n2. the plant"),
       says("Not sent: The machines' disks are full."),
     ),
+  },
+  {
+    name: "failed-several",
+    show: after(opens("bob"), refused("The minutes of this morning:"), refused("1. the printer"), refused("2. the plant"), says("3 messages were not sent.")),
   },
   {
     name: "too-long",
