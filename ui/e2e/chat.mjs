@@ -108,6 +108,23 @@ check("chat: several refused messages are sent again by one button, in their ord
   assert.ok(await composer(page).evaluate((field) => field === document.activeElement), "the focus is back");
 });
 
+check("chat: a link that is not what it looks like shows where it leads, and is opened only if it is meant", async (context) => {
+  const page = await context.page();
+  await openConversation(page, "bob");
+  await page.evaluate(() => window.five9s.receive("bob", "log in at https://\u0430pple.example/id"));
+  const link = page.locator("main [role=listitem]").last().getByRole("link");
+  const dialog = page.getByRole("dialog", { name: "Open this link?" });
+  await link.click();
+  await dialog.getByText("xn--pple-43d.example", { exact: true }).waitFor();
+  await dialog.getByRole("button", { name: "Cancel" }).click();
+  await dialog.waitFor({ state: "detached" });
+  assert.equal((await calls(page, "open_link")).length, 0);
+  await link.click();
+  await dialog.getByRole("button", { name: "Open in the browser" }).click();
+  await eventually(async () => (await calls(page, "open_link")).length === 1, "asked");
+  assert.equal((await calls(page, "open_link"))[0].request.url, "https://xn--pple-43d.example/id");
+});
+
 check("chat: a click on a link asks the back end to open it, and the page stays", async (context) => {
   const page = await context.page();
   await openConversation(page, "bob");

@@ -132,6 +132,15 @@ export const SCREENS = [
     show: after(opens("bob"), refused("The minutes of this morning:"), refused("1. the printer"), refused("2. the plant"), says("3 messages were not sent.")),
   },
   {
+    name: "odd-link",
+    show: after(
+      opens("bob"),
+      (page) => page.evaluate(() => window.five9s.receive("bob", "The new log-in is at https://\u0430pple.example/account")),
+      (page) => page.locator("main [role=listitem]").last().getByRole("link").click(),
+      says("Open this link?"),
+    ),
+  },
+  {
     name: "too-long",
     show: after(opens("bob"), (page) => composer(page).fill("a line of a log file that somebody pasted\n".repeat(400)), says(/too long/u)),
   },
@@ -164,6 +173,7 @@ export const SCREENS = [
   { name: "empty-conversation", show: after((page) => openConversation(page, "heidi"), says("Say hello to heidi")) },
   { name: "narrow-list", viewport: NARROW, show: (page) => page.locator(".sidebar .count").first().waitFor() },
   { name: "narrow-conversation", viewport: NARROW, show: conversation },
+  { name: "narrow-failed", viewport: NARROW, show: after(opens("bob"), refused("1. the printer"), refused("2. the plant"), says("2 messages were not sent.")) },
   { name: "narrow-read-only", viewport: NARROW, show: readOnly },
   {
     name: "zoom-200",

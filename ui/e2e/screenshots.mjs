@@ -10,7 +10,7 @@ import { serve } from "./serve.mjs";
 const folder = fileURLToPath(new URL("../screenshots/", import.meta.url));
 
 /** These are shown in the dark as well. */
-const DARK = new Set(["welcome", "conversation", "takeover", "read-only", "failed", "search", "settings"]);
+const DARK = new Set(["welcome", "conversation", "takeover", "read-only", "failed", "failed-several", "odd-link", "search", "settings"]);
 
 const wanted = process.argv.slice(2);
 const site = await serve("dist-fake");

@@ -3,6 +3,7 @@
 import { getContext, setContext } from "svelte";
 import { asRefusal, type Backend } from "../backend";
 import { sentence } from "../text/language.svelte";
+import type { Link } from "../text/links";
 import { Following } from "./following";
 import { Announcer, Notices } from "./notices.svelte";
 import { Panels } from "./panels.svelte";
@@ -59,7 +60,13 @@ export class App {
     promise.catch((thrown: unknown) => this.notices.say(sentence(asRefusal(thrown)), true));
   }
 
-  openLink(url: string): void {
+  /** One whose address is not what it looks like is shown first, and opened only if it is meant. */
+  openLink(link: Link): void {
+    if (link.odd) this.panels.open({ kind: "open_link", link });
+    else this.openOutside(link.url);
+  }
+
+  openOutside(url: string): void {
     this.attempt(this.backend.call("open_link", { url }));
   }
 
@@ -75,11 +82,11 @@ export function provideApp(app: App): void {
   setContext(KEY, app);
 }
 
-export function useApp(): App {
-  return getContext<App>(KEY);
-}
 /** For a part that is mounted by itself. */
 export function contextOf(app: App): Map<unknown, unknown> {
   return new Map([[KEY, app]]);
 }
 
+export function useApp(): App {
+  return getContext<App>(KEY);
+}

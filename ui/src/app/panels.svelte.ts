@@ -1,10 +1,12 @@
 // What is laid over the chat or put beside it. One dialog at a time, and one panel.
 
 import type { Message } from "../backend";
+import type { Link } from "../text/links";
 
 export type Dialog =
   | { kind: "switcher" | "help" | "settings" | "invite" | "delete_account" }
-  | { kind: "message_info"; message: Message };
+  | { kind: "message_info"; message: Message }
+  | { kind: "open_link"; link: Link };
 
 export type Side = "search" | "cluster";
 

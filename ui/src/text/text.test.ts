@@ -40,6 +40,22 @@ describe("links", () => {
     expect(links("https://аpple.example")).toEqual(["https://xn--pple-43d.example/"]);
   });
 
+  it("are asked about where the address is not what the text says", () => {
+    const odd = (text: string) => parts(text).flatMap((part) => (part.kind === "link" ? [[part.host, part.odd]] : []));
+    expect(odd("https://example.org/xn--not-a-host?u=а HTTPS://Example.ORG:8080/ http://192.0.2.1/ http://[2001:db8::1]/ mailto:a@example.org")).toEqual([
+      ["example.org", false], ["example.org", false], ["192.0.2.1", false], ["[2001:db8::1]", false], ["example.org", false],
+    ]);
+    expect(odd("https://аpple.example https://xn--pple-43d.example https://www.müller.example")).toEqual([
+      ["xn--pple-43d.example", true], ["xn--pple-43d.example", true], ["www.xn--mller-kva.example", true],
+    ]);
+    expect(odd("https://ｂank.example http://0x7f000001/ https://b%61nk.example"), "hosts in disguise").toEqual([
+      ["bank.example", true], ["127.0.0.1", true], ["bank.example", true],
+    ]);
+    expect(odd("https://bank.example@evil.example/ mailto:boss@аpple.example"), "another host in front").toEqual([
+      ["evil.example", true], ["xn--pple-43d.example", true],
+    ]);
+  });
+
   it("leave the text as it was", () => {
     for (const text of ["", "<b>https://a.example</b> & co", "a\n\nhttps://b.example\tc", "https://"]) {
       expect(parts(text).map((part) => part.text).join("")).toBe(text);
