@@ -22,6 +22,10 @@ use crate::profile::KeptSession;
 /// A node from which nothing was heard for this long is asked whether it is there.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
+/// A node to which nothing was said for this long is told that we are here, however much it says: it lets go of clients that are silent
+/// for 20 s.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+
 /// A node from which nothing was heard for this long is given up.
 const SILENCE_MAX: Duration = Duration::from_secs(3);
 
@@ -221,6 +225,7 @@ struct Connection {
     waiting: HashMap<u64, Expected>,
     pushes: Option<mpsc::Sender<Push>>,
     heard_at: Instant,
+    asked_at: Instant,
     pinged_at: Instant,
 }
 
@@ -264,6 +269,7 @@ impl Connection {
             waiting: HashMap::new(),
             pushes: None,
             heard_at: now,
+            asked_at: now,
             pinged_at: now,
         }
     }
@@ -292,7 +298,7 @@ impl Connection {
 
     fn next_beat(&self) -> Instant {
         let ping_at = self.heard_at.max(self.pinged_at) + HEARTBEAT;
-        ping_at.min(self.heard_at + SILENCE_MAX)
+        ping_at.min(self.asked_at + SIGN_OF_LIFE).min(self.heard_at + SILENCE_MAX)
     }
 
     fn beat(&mut self) -> Result<(), Ended> {
@@ -314,6 +320,7 @@ impl Connection {
     fn push_ask(&mut self, request: Request) -> u64 {
         let id = self.next_ask;
         self.next_ask += 1;
+        self.asked_at = Instant::now();
         self.writer.push(&Ask { id, at_least: self.horizon.cursor(), request });
         id
     }

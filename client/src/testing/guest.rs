@@ -35,6 +35,9 @@ struct Guest {
     held: Vec<(u64, Request)>,
 }
 
+/// As the real node, this one lets go of whoever says nothing for so long.
+const SILENCE_MAX: Duration = Duration::from_secs(20);
+
 /// How long `Shuffles` waits for more messages to shuffle.
 const HELD_FOR: Duration = Duration::from_millis(2);
 
@@ -69,6 +72,7 @@ impl Guest {
         loop {
             let read = tokio::select! {
                 read = reader.next::<Ask>() => read,
+                () = tokio::time::sleep(SILENCE_MAX), if self.held.is_empty() => break,
                 () = tokio::time::sleep(HELD_FOR), if !self.held.is_empty() => {
                     self.let_go(&writer).await;
                     continue;

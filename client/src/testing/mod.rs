@@ -141,6 +141,11 @@ impl Cluster {
         });
     }
 
+    /// All nodes tell their clients so.
+    pub(crate) fn say_that_the_leader_is(&self, name: &str) {
+        self.shared.health.send_modify(|health| health.leader = Some(name.to_owned()));
+    }
+
     /// Where the running nodes are.
     pub(crate) fn addresses(&self) -> Vec<Address> {
         self.shared.health.borrow().nodes.iter().flat_map(|node| node.addresses.clone()).collect()

@@ -75,6 +75,22 @@ async fn a_client_that_only_waits_hears_where_nodes_have_moved() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_that_is_told_much_and_asks_nothing_is_not_taken_for_gone() {
+    let cluster = Cluster::of(&[1, 2]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let client = cluster.client(&folder);
+    let link = client.link();
+    until(|| matches!(&*link.borrow(), LinkState::Live { warm: Some(_), .. })).await;
+    let before = link.borrow().clone();
+    // Something is heard twice a second, for longer than a node waits for a word.
+    for turn in 0..100 {
+        cluster.say_that_the_leader_is(if turn % 2 == 0 { "n1" } else { "n2" });
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(*link.borrow(), before, "after {turn} times");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cluster_founded_anew_is_not_mistaken_for_the_old_one() {
     let mut cluster = Cluster::of(&[1]);
     let (alice, folder) = person(&cluster, "alice").await;
