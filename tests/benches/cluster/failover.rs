@@ -30,7 +30,7 @@ pub(crate) async fn measure() -> bool {
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut senders = Vec::new();
     for number in 0..CLIENTS {
-        let (name, client) = log_in(&cluster, profiles.path(), number).await;
+        let (name, client) = log_in(&cluster, profiles.path(), &format!("f{number}")).await;
         senders.push(start_sending(name, client, acknowledged.clone(), stopped.clone()));
     }
     let mut silences = Vec::new();
@@ -60,16 +60,16 @@ fn memory_folder() -> TempDir {
     folder.expect("a temporary folder can be made")
 }
 
-async fn log_in(cluster: &Cluster, profiles: &Path, number: usize) -> (String, Client) {
-    let name = format!("f{number}");
-    let mut config = Config::new(profiles.join(&name), profiles.join("no-nodes-here"));
+/// The real client, in a profile of its own.
+pub(crate) async fn log_in(cluster: &Cluster, profiles: &Path, name: &str) -> (String, Client) {
+    let mut config = Config::new(profiles.join(name), profiles.join("no-nodes-here"));
     config.access = Access::from_secret(&load::secret(cluster).to_text()).expect("the secret is well formed");
     config.seeds = load::addresses(cluster);
     config.mdns = false;
     config.deadline = Duration::from_secs(60);
     let client = Client::open(config).expect("the client opens");
-    client.create_account(&name, "a password").await.expect("the account is created");
-    (name, client)
+    client.create_account(name, "a password").await.expect("the account is created");
+    (name.to_owned(), client)
 }
 
 /// Sends in a closed loop until told to stop, then reads back. Answers whether everything was there.

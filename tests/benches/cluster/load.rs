@@ -38,7 +38,7 @@ pub(crate) async fn measure(clients: &[usize]) -> bool {
 }
 
 async fn one(cluster: &Cluster, clients: usize, baseline: f64) -> bool {
-    let (people, connections) = people(cluster, clients).await;
+    let (people, connections) = people(cluster, &format!("c{clients}"), clients).await;
     let started = Instant::now();
     let tasks: Vec<_> = people.into_iter().map(|(name, person)| tokio::spawn(send_for_a_while(name, person))).collect();
     let mut latencies = Vec::new();
@@ -64,23 +64,39 @@ async fn one(cluster: &Cluster, clients: usize, baseline: f64) -> bool {
 
 /// Has many clients store this many messages, or a few more.
 pub(crate) async fn fill(cluster: &Cluster, messages: usize) {
-    let (people, connections) = people(cluster, FILLERS).await;
+    fill_with(cluster, messages, "filler", None, text).await;
+}
+
+/// Has many clients, called `who` and a number, store this many messages of such a text, to this account or else to themselves.
+/// Answers how long that took.
+pub(crate) async fn fill_with(
+    cluster: &Cluster,
+    messages: usize,
+    who: &str,
+    to: Option<&str>,
+    text: fn(&str, usize) -> String,
+) -> Duration {
+    let (people, connections) = people(cluster, who, FILLERS).await;
     let each = messages.div_ceil(FILLERS);
+    let started = Instant::now();
     let tasks = people.into_iter().map(|(name, mut person)| {
+        let to = to.unwrap_or(&name).to_owned();
         tokio::spawn(async move {
             for number in 0..each {
-                person.send(&name, &text(&name, number)).await;
+                person.send(&to, &text(&name, number)).await;
             }
         })
     });
     for task in tasks.collect::<Vec<_>>() {
         task.await.expect("a client panicked; see above");
     }
+    let took = started.elapsed();
     drop(connections);
+    took
 }
 
 /// Logs everyone in, spread over the nodes. The transports are to be kept as long as the people.
-async fn people(cluster: &Cluster, count: usize) -> (Vec<(String, Person)>, Vec<Arc<dyn Transport>>) {
+async fn people(cluster: &Cluster, who: &str, count: usize) -> (Vec<(String, Person)>, Vec<Arc<dyn Transport>>) {
     let secret = secret(cluster);
     let nodes = addresses(cluster);
     let mut people = Vec::new();
@@ -90,7 +106,7 @@ async fn people(cluster: &Cluster, count: usize) -> (Vec<(String, Person)>, Vec<
             transports.push(new_transport().await);
         }
         let transport = transports.last().expect("made for the first one");
-        let name = format!("c{count}.{number}");
+        let name = format!("{who}.{number}");
         let node = nodes[(number / CLIENTS_PER_CONNECTION + number) % nodes.len()].clone();
         people.push((name.clone(), Person::create(&**transport, node, &secret, &name).await));
     }

@@ -11,6 +11,7 @@ mod failover;
 mod load;
 mod person;
 mod restart;
+mod search;
 mod statistics;
 
 use std::process::ExitCode;
@@ -37,6 +38,9 @@ fn main() -> ExitCode {
     }
     if runs("restart") {
         whole &= runtime.block_on(restart::measure());
+    }
+    if runs("search") {
+        whole &= runtime.block_on(search::measure());
     }
     if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
