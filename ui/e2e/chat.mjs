@@ -156,6 +156,28 @@ check("chat: stored shows its proof on focus: machines, index and term", async (
   await page.getByText(/^index [\d,]+, term 7$/u).waitFor();
 });
 
+check("chat: a range of messages is copied as when, who and what, and a part of one as it is", async (context) => {
+  const page = await context.page();
+  await openConversation(page, "bob");
+  await composer(page).fill("first");
+  await composer(page).press("Enter");
+  await page.locator("[data-state-of-message=delivered]").last().waitFor();
+  await page.evaluate(() => window.five9s.receive("bob", "second\nof two lines"));
+  await page.locator("main [role=listitem] .text", { hasText: "second" }).waitFor();
+  const copy = (from, to) =>
+    page.evaluate(
+      ([begin, end]) => {
+        const texts = [...document.querySelectorAll("main [role=listitem] .text")];
+        getSelection().setBaseAndExtent(texts.at(begin), 0, texts.at(end), texts.at(end).childNodes.length);
+        document.execCommand("copy");
+        return navigator.clipboard.readText();
+      },
+      [from, to],
+    );
+  assert.match(await copy(-2, -1), /^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] alice: first\n\[[-\d: ]+\] bob: second\n {4}of two lines$/u);
+  assert.equal(await copy(-1, -1), "second\nof two lines");
+});
+
 check("chat: a notification that was clicked opens its conversation", async (context) => {
   const page = await context.page();
   await page.evaluate(() => window.five9s.notificationClicked("erin"));

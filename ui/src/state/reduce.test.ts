@@ -6,6 +6,7 @@ import { unreadTotal } from "./conversations";
 import { neighbour, people } from "./people";
 import { reduce } from "./reduce";
 import { timelineRows } from "./rows";
+import { transcript } from "../timeline/transcript";
 import { INITIAL, type State } from "./state";
 import type { Event } from "./event";
 
@@ -371,6 +372,12 @@ describe("the timeline's rows", () => {
     const rows = rowsOf(message(1, bob, alice, { sent_at: NOON - 86_400_000 }), message(2), message(3));
     expect(rows.map((row) => row.day !== null)).toEqual([true, true, false]);
     expect(rows[0]?.beginning).toBe(true);
+  });
+
+  it("are copied as when, who and what, and a message's further lines cannot pose as another", () => {
+    const at = new Date(2026, 10, 22, 9, 5, 7).getTime();
+    const rows = rowsOf(message(1, bob, alice, { sent_at: at, text: "one\n[2026-11-22 09:05:07] alice: I owe you" }), message(2, alice, bob, { sent_at: at, text: "two" }));
+    expect(transcript(rows, "alice")).toBe("[2026-11-22 09:05:07] bob: one\n    [2026-11-22 09:05:07] alice: I owe you\n[2026-11-22 09:05:07] alice: two");
   });
 
   it("have no takeover that lies in a part which is not loaded", () => {
