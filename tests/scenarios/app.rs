@@ -205,6 +205,11 @@ async fn what_was_typed_outlives_the_app_and_history_rings_no_bell() {
     soon("one is unread", || *bob.notes.unread.lock().expect("whole") == 1).await;
     alice.call("send", json!({"to": {"account": bob_id}, "text": "news", "id": null})).await;
     soon("bob is notified", || bob.notes.bodies() == ["news"]).await;
+    let mut settings = bob.call("settings", json!({})).await;
+    settings["notification_text"] = json!(false);
+    bob.call("keep_settings", settings).await;
+    alice.call("send", json!({"to": {"account": bob_id}, "text": "for your eyes only", "id": null})).await;
+    soon("bob is notified", || bob.notes.bodies() == ["news", ""]).await;
 
     let too_early = alice.call("send", json!({"to": {"name": "zoe"}, "text": "welcome", "id": null})).await;
     assert_eq!(alice.update("failed").await["refusal"]["code"], "no_such_account");

@@ -215,13 +215,16 @@ impl Inner {
         if matches!(update, Update::SessionEnded { .. }) {
             *lock(&self.signed) = None;
         }
-        let notifications = lock(&self.kept).settings.notifications;
+        let (notifications, text) = {
+            let settings = &lock(&self.kept).settings;
+            (settings.notifications, settings.notification_text)
+        };
         let now_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let effects = lock(&self.flow).step(update, notifications, now_ms);
         for effect in effects {
             match effect {
                 Effect::Tell(update) => self.tell(update),
-                Effect::Notify(notice) => self.desktop.notify(notice),
+                Effect::Notify(notice) => self.desktop.notify(if text { notice } else { notice.without_text() }),
                 Effect::Count => self.count.notify_one(),
             }
         }

@@ -209,8 +209,7 @@ mod tests {
     #[tokio::test]
     async fn settings_outlive_the_app() {
         let folder = folder();
-        let chosen =
-            json!({"theme": "dark", "language": "de", "notifications": false, "zoom": 1.5, "enter_sends": false});
+        let chosen = json!({"theme": "dark", "language": "de", "notifications": false, "notification_text": false, "zoom": 1.5, "enter_sends": false});
         let first = api(&folder, Arc::<Opened>::default());
         assert_eq!(first.dispatch(json!({"call": "keep_settings", "args": chosen})).await, Ok(Value::Null));
         drop(first);

@@ -7,8 +7,15 @@ pub struct Notice {
     pub conversation: u64,
     /// Who wrote.
     pub title: String,
-    /// The beginning of the message, in plain text: whatever shows it must not take it for markup.
+    /// The beginning of the message, in plain text: whatever shows it must not take it for markup. Empty where the person wants
+    /// nobody else to read it.
     pub body: String,
+}
+
+impl Notice {
+    pub(crate) fn without_text(self) -> Self {
+        Self { body: String::new(), ..self }
+    }
 }
 
 /// The desktop around the app. Calls return at once.

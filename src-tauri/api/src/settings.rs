@@ -34,7 +34,14 @@ pub(crate) struct Kept {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { theme: Theme::System, language: None, notifications: true, zoom: 1.0, enter_sends: true }
+        Self {
+            theme: Theme::System,
+            language: None,
+            notifications: true,
+            notification_text: true,
+            zoom: 1.0,
+            enter_sends: true,
+        }
     }
 }
 
@@ -127,6 +134,7 @@ mod tests {
         let older = r#"{"settings":{"theme":"dark","language":"de","notifications":false,"zoom":1.5}}"#;
         Client::keep_settings(folder.path(), older).expect("kept");
         let settings = Kept::read(folder.path()).settings;
-        assert_eq!((settings.theme, settings.zoom, settings.enter_sends), (Theme::Dark, 1.5, true));
+        assert_eq!((settings.theme, settings.zoom), (Theme::Dark, 1.5));
+        assert!(settings.enter_sends && settings.notification_text);
     }
 }

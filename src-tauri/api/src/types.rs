@@ -180,19 +180,21 @@ pub enum Theme {
     Dark,
 }
 
-/// What a person chose. `zoom`: 1 is 100 %. `enter_sends`: or else Enter begins a line, and Ctrl+Enter sends.
+/// What a person chose. `notification_text`: a notification shows the message, and not only who wrote it. `zoom`: 1 is 100 %. `enter_sends`: or else Enter begins a line, and Ctrl+Enter sends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     pub theme: Theme,
     pub language: Option<String>,
     pub notifications: bool,
+    #[serde(default = "yes")]
+    pub notification_text: bool,
     pub zoom: f64,
     #[serde(default = "yes")]
     pub enter_sends: bool,
 }
 
-/// What a person has chosen who was never asked: settings of an older version lack the field.
+/// What a person has chosen who was never asked: settings of an older version lack some fields.
 fn yes() -> bool {
     true
 }

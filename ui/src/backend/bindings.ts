@@ -66,9 +66,9 @@ export type Start = { joined: boolean, accounts: Array<string>, version: string,
 export type Theme = "system" | "light" | "dark";
 
 /**
- * What a person chose. `zoom`: 1 is 100 %. `enter_sends`: or else Enter begins a line, and Ctrl+Enter sends.
+ * What a person chose. `notification_text`: a notification shows the message, and not only who wrote it. `zoom`: 1 is 100 %. `enter_sends`: or else Enter begins a line, and Ctrl+Enter sends.
  */
-export type Settings = { theme: Theme, language: string | null, notifications: boolean, zoom: number, enter_sends: boolean, };
+export type Settings = { theme: Theme, language: string | null, notifications: boolean, notification_text: boolean, zoom: number, enter_sends: boolean, };
 
 export type Holder = { name: string, holds: boolean | null, };
 
@@ -137,7 +137,7 @@ export interface Calls {
   /** http, https and mailto only. */
   open_link: { request: { url: string, }; answer: null };
   settings: { request: {}; answer: Settings };
-  keep_settings: { request: { theme: Theme, language: string | null, notifications: boolean, zoom: number, enter_sends: boolean, }; answer: null };
+  keep_settings: { request: { theme: Theme, language: string | null, notifications: boolean, notification_text: boolean, zoom: number, enter_sends: boolean, }; answer: null };
   /** What is in view: no notification for it. */
   view: { request: { conversation: number | null, focused: boolean, }; answer: null };
 }

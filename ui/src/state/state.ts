@@ -119,7 +119,7 @@ export interface State {
   readonly settings: Settings;
 }
 
-export const DEFAULT_SETTINGS: Settings = { theme: "system", language: null, notifications: true, zoom: 1, enter_sends: true };
+export const DEFAULT_SETTINGS: Settings = { theme: "system", language: null, notifications: true, notification_text: true, zoom: 1, enter_sends: true };
 
 export const INITIAL: State = {
   stage: "starting",

@@ -230,6 +230,8 @@ export const de: Catalogue = {
     enterBeginsLine: (key) => `Beginnt eine Zeile; ${key}+Enter sendet`,
     notifications: "Neue Nachrichten melden",
     notificationsHint: "Nie für die Unterhaltung, die du gerade ansiehst.",
+    notificationText: "Dabei die Nachricht zeigen",
+    notificationTextHint: "Sonst nur, wer geschrieben hat.",
     zoom: "Größe",
     zoomIn: "Größer",
     zoomOut: "Kleiner",

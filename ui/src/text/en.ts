@@ -229,6 +229,8 @@ export const en = {
     enterBeginsLine: (key: string) => `Begins a line; ${key}+Enter sends`,
     notifications: "Notify me of new messages",
     notificationsHint: "Never for the conversation that you are looking at.",
+    notificationText: "Show the message in it",
+    notificationTextHint: "Otherwise only who wrote.",
     zoom: "Size",
     zoomIn: "Larger",
     zoomOut: "Smaller",

@@ -22,7 +22,7 @@ export class FakeServer {
   readonly accounts: Account[];
   readonly passwords = new Map<number, string>();
   readonly drafts = new Map<number, string>();
-  settings: Settings = { theme: "system", language: null, notifications: true, zoom: 1, enter_sends: true };
+  settings: Settings = { theme: "system", language: null, notifications: true, notification_text: true, zoom: 1, enter_sends: true };
   me: Account | null = null;
   pending: Pending[] = [];
   /** What becomes of the next message that is sent. */
