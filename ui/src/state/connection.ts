@@ -65,7 +65,8 @@ function reignAfter({ leader: known, health: before, reign }: Connection, health
   const leader = known ?? health.leader;
   if (leader === null) return reign;
   const reaches = (seen: Health | null) => seen?.nodes.some((node) => node.name === leader && node.reachable) ?? false;
-  if (health.leader === leader && reaches(health) && health.writable) return serving(at);
+  // Another node may not have noticed yet that the leader is gone: that this device lost it is not forgotten for that.
+  if (health.leader === leader && reaches(health) && health.writable) return { ...serving(at), left: reign.left };
   const recent = (time: number | null) => (time !== null && at - time <= MISSED_WITHIN_MS ? time : null);
   const left = recent(reign.left);
   // Its connections broke just now: the end of a process is known at once.

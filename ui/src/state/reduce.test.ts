@@ -325,6 +325,26 @@ describe("trouble with the nodes", () => {
       ]);
     });
 
+    it("from the loss, though another node has not noticed it yet (as seen with real nodes)", () => {
+      const seen = after(
+        [0, linkTo("n1")],
+        [5_000, linkTo("n3")],
+        [5_093, linkTo("n3", false)],
+        [5_095, cluster("n1", ["n2", "n3"], false)],
+        [5_098, linkTo("n2")],
+        [5_098, cluster("n1", ["n1", "n2", "n3"])],
+        [5_118, linkTo("n2", false)],
+        [5_118, cluster("n1", ["n2", "n3"], false)],
+        [5_815, linkTo("n2", true)],
+        [5_815, cluster("n1", ["n2", "n3"], true)],
+        [5_908, linkTo("n2", false)],
+        [5_908, cluster("n2", ["n2", "n3"], false)],
+        [5_926, linkTo("n2")],
+        [5_926, cluster("n2", ["n2", "n3"])],
+      );
+      expect(seen).toEqual([{ leader: "n2", silence_ms: 908 }]);
+    });
+
     it("from the last message that it stored, where it fell silent and the nodes noticed late", () => {
       expect(after([4_000, stored], [5_000, cluster(null, ["n1", "n2", "n3"])], [5_020, cluster("n2", ["n1", "n2", "n3"])])).toEqual([{ leader: "n2", silence_ms: 1_020 }]);
     });
