@@ -1,6 +1,6 @@
 //! `cargo xtask test`: every test there is.
 
-use crate::command::{Outcome, WITHOUT_THE_WINDOW, step};
+use crate::command::{Outcome, THE_WINDOW, WITHOUT_THE_WINDOW, step};
 use crate::desktop::{self, Desktop};
 
 /// Runs all tests. Arguments are passed on to cargo; with any, only its tests are run.
@@ -11,6 +11,10 @@ pub(crate) fn test(arguments: &[String]) -> Outcome {
     step("cargo", &all)?;
     if !arguments.is_empty() {
         return Ok(());
+    }
+    match desktop::prepare_window()? {
+        Desktop::Done => step("cargo", &[&["test", "--locked"], &THE_WINDOW[..]].concat())?,
+        Desktop::Skipped(reason) => eprintln!("skipped, hence not passed: the tests of the window. {reason}"),
     }
     if let Desktop::Skipped(reason) = desktop::test_page()? {
         eprintln!("skipped, hence not passed: the desktop app's page. {reason}");
