@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::build::build;
 use crate::{Cli, eventually};
 
 /// A cluster in a folder of its own; dropped, its daemons are killed.
@@ -31,20 +32,8 @@ pub fn program() -> &'static Path {
     PROGRAM.get_or_init(|| {
         // The same selection as the test run itself: fewer crates at once would mean other features of the
         // libraries, and building them all a second time. The window needs WebKit, which a machine may not have. An optimised run wants an optimised daemon.
-        let selection: &[&str] = if cfg!(debug_assertions) { &["--tests"] } else { &["--release", "--benches"] };
-        let mut build = Command::new(env!("CARGO"));
-        build.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--bins"]);
-        build.args(["--workspace", "--exclude", "five9schat"]);
-        // What cargo told the test run about itself would have some build scripts run anew.
-        let about_us = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
-        for (name, _) in std::env::vars_os().filter(|(name, _)| about_us(&name.to_string_lossy())) {
-            build.env_remove(name);
-        }
-        let built = build.args(selection).status().expect("cargo runs");
-        assert!(built.success(), "the node program builds");
-        let this = std::env::current_exe().expect("a program knows where it is");
-        let folder = this.ancestors().nth(2).expect("cargo puts tests into target/*/deps");
-        folder.join(format!("node{}", std::env::consts::EXE_SUFFIX))
+        let profile: &[&str] = if cfg!(debug_assertions) { &["--tests"] } else { &["--release", "--benches"] };
+        build("node", &[&["--workspace", "--exclude", "five9schat"], profile].concat())
     })
 }
 
@@ -130,6 +119,11 @@ impl Cluster {
         let id = self.daemon(name).child.id().to_string();
         let sent = Command::new("kill").args([&format!("-{signal}"), &id]).status();
         assert!(sent.is_ok_and(|status| status.success()), "the signal can be sent");
+    }
+
+    /// The id of a daemon's process.
+    pub fn process(&self, name: &str) -> u32 {
+        self.daemons.get(name).unwrap_or_else(|| panic!("{name} was started")).child.id()
     }
 
     /// Waits for a daemon to end by itself.

@@ -4,12 +4,15 @@
 //! of nodes. Nothing here sleeps to let something happen: it waits for the condition, with a deadline
 //! that fails the test in words.
 
+mod build;
 mod cli;
 mod cluster;
 mod interactive;
 mod wait;
+mod window;
 
 pub use cli::{Cli, Ran};
 pub use cluster::{Cluster, Daemon, Status, program as node_program};
 pub use interactive::Interactive;
 pub use wait::{PATIENCE, eventually};
+pub use window::{Display, Session, Window, memory_bytes};

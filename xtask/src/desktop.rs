@@ -7,7 +7,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::time::SystemTime;
 
-use crate::command::{Outcome, answers, output, step, workspace};
+use crate::command::{Outcome, WITHOUT_THE_WINDOW, answers, output, step, workspace};
 
 /// An older npm does not install what Vite brings for this kind of machine.
 const NPM_MIN: u32 = 11;
@@ -18,6 +18,9 @@ const WINDOW_PACKAGES: &[&str] =
 
 /// What drives the page in its tests, and shows it as people see it.
 const BROWSER_PACKAGES: &[&str] = &["chromium", "fonts-noto-color-emoji", "fonts-noto-core"];
+
+/// What shows the window in its tests, and drives it.
+const DISPLAY_PACKAGES: &[&str] = &["webkit2gtk-driver", "xvfb", "dbus-daemon"];
 
 /// What became of the desktop part.
 pub(crate) enum Desktop {
@@ -74,6 +77,29 @@ pub(crate) fn walk_page() -> Result<Desktop, String> {
     }
     install_page()?;
     npm(&["run", "e2e"])?;
+    Ok(Desktop::Done)
+}
+
+/// The app in its real window. The tests build it themselves.
+pub(crate) fn test_window() -> Result<Desktop, String> {
+    let prepared = prepare_to_drive()?;
+    if matches!(prepared, Desktop::Done) {
+        let mut test = vec!["test", "--locked"];
+        test.extend(WITHOUT_THE_WINDOW);
+        // Each has three nodes and two windows: side by side, more of them would only wait for each other.
+        test.extend(["--test", "window", "--", "--test-threads", "2"]);
+        step("cargo", &test)?;
+    }
+    Ok(prepared)
+}
+
+/// Makes sure that the window can be built, and driven on a display of its own.
+pub(crate) fn prepare_to_drive() -> Result<Desktop, String> {
+    for prepare in [prepare_window, || packages(DISPLAY_PACKAGES), build_page] {
+        if let Desktop::Skipped(reason) = prepare()? {
+            return Ok(Desktop::Skipped(reason));
+        }
+    }
     Ok(Desktop::Done)
 }
 

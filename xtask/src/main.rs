@@ -1,4 +1,4 @@
-//! `cargo xtask run | test | check | page | package | bench`: what a person types, as one command each.
+//! `cargo xtask run | test | check | page | window | package | bench`: what a person types, as one command each.
 //!
 //! Only std is used, so that this compiles in seconds on a machine that has nothing built yet. Every
 //! command that is run is printed first: the output doubles as documentation of how to do it by hand.
@@ -22,15 +22,16 @@ usage: cargo xtask <command>
             --cli: in this terminal; --headless: the nodes only; --fresh: forget what earlier runs left
   test      every test of every crate, and of the app's page
   page      the app's page in a real browser, screen by screen, with the fake back end
+  window    the app in its real window, against real nodes, on a display of its own (it is a part of test)
   check     formatting, lints, layering, licences and bans; never writes to a source file
   package   a Debian package of the app and the daemon; its path is printed
   bench [NAME...]
-            measure, each figure beside a baseline taken in the same run
+            measure, each figure beside a baseline taken in the same run; ui: the window, which needs a desktop
 ";
 
-/// The page's own run through a browser. Skipped is not passed.
-fn page() -> command::Outcome {
-    match desktop::walk_page()? {
+/// A part that was asked for by its name. Skipped is not passed.
+fn alone(part: fn() -> Result<desktop::Desktop, String>) -> command::Outcome {
+    match part()? {
         desktop::Desktop::Done => Ok(()),
         desktop::Desktop::Skipped(reason) => Err(format!("skipped, hence not passed: {reason}")),
     }
@@ -47,7 +48,8 @@ fn main() -> ExitCode {
         "test" => test::test(rest),
         "check" => check::check(rest),
         "bench" => bench::bench(rest),
-        "page" => page(),
+        "page" => alone(desktop::walk_page),
+        "window" => alone(desktop::test_window),
         "package" => package::package(rest),
         _ => {
             eprint!("{USAGE}");

@@ -19,5 +19,8 @@ pub(crate) fn test(arguments: &[String]) -> Outcome {
     if let Desktop::Skipped(reason) = desktop::test_page()? {
         eprintln!("skipped, hence not passed: the desktop app's page. {reason}");
     }
+    if let Desktop::Skipped(reason) = desktop::test_window()? {
+        eprintln!("skipped, hence not passed: the desktop app in its window. {reason}");
+    }
     Ok(())
 }
