@@ -18,19 +18,20 @@ impl Member {
     pub fn view(&self) -> ClusterHealth {
         let state = self.state();
         let roster = self.roster();
-        let leader = roster.iter().find(|node| Some(node.node_id) == state.leader && !node.removed);
-        let nodes = roster.iter().filter(|node| !node.removed);
+        let there = roster.iter().filter(|node| !node.removed);
+        // Asked once of each node: one that vanishes meanwhile must not be gone and lead.
+        let there: Vec<_> = there.map(|node| (node, self.net.reaches(node.peer))).collect();
+        let leader = there.iter().find(|(node, _)| Some(node.node_id) == state.leader);
         ClusterHealth {
-            writable: state.has_quorum
-                && leader.is_some_and(|leader| self.net.reaches(leader.peer))
-                && self.is_founded(),
-            leader: leader.map(|leader| leader.name.clone()),
-            nodes: nodes
-                .map(|node| NodeHint {
+            writable: state.has_quorum && leader.is_some_and(|(_, reachable)| *reachable) && self.is_founded(),
+            leader: leader.map(|(node, _)| node.name.clone()),
+            nodes: there
+                .iter()
+                .map(|(node, reachable)| NodeHint {
                     name: node.name.clone(),
                     peer: node.peer,
                     addresses: self.addresses_of(node.peer),
-                    reachable: self.net.reaches(node.peer),
+                    reachable: *reachable,
                 })
                 .collect(),
         }
