@@ -1,9 +1,15 @@
 //! `cargo xtask bench`: the figures, from an optimised build.
 
 use crate::command::{Outcome, WITHOUT_THE_WINDOW, step};
+use crate::desktop::{self, Desktop};
 
 /// Builds the benchmark and runs it; it brings the daemon up to date itself. Arguments name the benchmarks to run.
 pub(crate) fn bench(arguments: &[String]) -> Outcome {
+    if arguments.iter().any(|argument| argument == "ui")
+        && let Desktop::Skipped(reason) = desktop::prepare_to_drive()?
+    {
+        return Err(format!("skipped, hence not measured: {reason}"));
+    }
     let mut all = vec!["bench", "--locked"];
     all.extend(WITHOUT_THE_WINDOW);
     all.extend(["--bench", "cluster", "--"]);

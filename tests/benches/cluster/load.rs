@@ -95,6 +95,27 @@ pub(crate) async fn fill_with(
     took
 }
 
+/// Has two people tell each other this many messages; their names are their passwords.
+pub(crate) async fn converse(cluster: &Cluster, names: [&'static str; 2], messages: usize) {
+    let transport = new_transport().await;
+    let (secret, nodes) = (secret(cluster), addresses(cluster));
+    let mut people = Vec::new();
+    for name in names {
+        people.push(Person::create(&*transport, nodes[0].clone(), &secret, name).await);
+    }
+    let tasks =
+        people.into_iter().zip([[names[0], names[1]], [names[1], names[0]]]).map(|(mut person, [own, other])| {
+            tokio::spawn(async move {
+                for number in 0..messages / 2 {
+                    person.send(other, &text(own, number)).await;
+                }
+            })
+        });
+    for task in tasks.collect::<Vec<_>>() {
+        task.await.expect("a client panicked; see above");
+    }
+}
+
 /// Logs everyone in, spread over the nodes. The transports are to be kept as long as the people.
 async fn people(cluster: &Cluster, who: &str, count: usize) -> (Vec<(String, Person)>, Vec<Arc<dyn Transport>>) {
     let secret = secret(cluster);

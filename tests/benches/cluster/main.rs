@@ -13,6 +13,7 @@ mod person;
 mod restart;
 mod search;
 mod statistics;
+mod ui;
 
 use std::process::ExitCode;
 
@@ -41,6 +42,10 @@ fn main() -> ExitCode {
     }
     if runs("search") {
         whole &= runtime.block_on(search::measure());
+    }
+    // It needs a desktop, so it has to be asked for.
+    if wanted.iter().any(|one| one == "ui") {
+        runtime.block_on(ui::measure());
     }
     if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
