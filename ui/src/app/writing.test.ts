@@ -51,13 +51,24 @@ describe("a draft", () => {
 });
 
 describe("sending", () => {
+  it("brings back no words that were deleted before the text was sent", async () => {
+    writing.draft(bob, "at five or six");
+    await vi.advanceTimersByTimeAsync(A_WHILE_MS);
+    writing.draft(bob, "at five");
+    const sent = writing.send(bob, "at five");
+    await vi.advanceTimersByTimeAsync(A_WHILE_MS);
+    await sent;
+    expect([typed(), onDisk()]).toEqual(["", ""]);
+  });
+
   it("moves the draft into the outbox by one call, and writes nothing after it", async () => {
     writing.draft(bob, "hello");
+    await vi.advanceTimersByTimeAsync(A_WHILE_MS);
     const sent = writing.send(bob, "hello");
     expect(typed()).toBe("hello");
     await vi.advanceTimersByTimeAsync(A_WHILE_MS);
     await sent;
-    expect(backend.calls.map((call) => call.name)).toEqual(["send_draft"]);
+    expect(backend.calls.map((call) => call.name)).toEqual(["keep_draft", "send_draft"]);
     expect([typed(), onDisk()]).toEqual(["", ""]);
   });
 

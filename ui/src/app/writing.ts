@@ -30,6 +30,7 @@ export class Writing {
 
   /** In one step the outbox has it and the draft is gone. Rejects if the outbox does not take it; the draft stays then. */
   async send(person: PersonId, text: string): Promise<void> {
+    const unkept = this.#timers.has(person);
     this.#forgetTimer(person);
     try {
       await this.#inTurn(async () => {
@@ -38,7 +39,8 @@ export class Writing {
         // What was typed since belongs to the next message.
         const left = draft.startsWith(text) ? draft.slice(text.length) : draft;
         this.#store.dispatch({ type: "draft_changed", draft: { with: person, text: left } });
-        if (left !== "") this.#keepSoon(person);
+        // Where the last keys had not been written down, an earlier state is on disk that may be longer.
+        if (left !== "" || unkept) this.#keepSoon(person);
       });
     } catch (thrown) {
       this.#keepSoon(person);
