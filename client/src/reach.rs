@@ -318,11 +318,12 @@ impl Driver {
     async fn health(&mut self, link: LinkId, health: ClusterHealth) {
         let nodes: Vec<_> = health.nodes.iter().map(|node| (node.peer, node.addresses.clone())).collect();
         self.learn(&nodes, true);
+        // Before it is told: a link that goes live for this is as its node says.
+        if let Some(held) = self.links.get_mut(&link) {
+            held.health = Some(health.clone());
+        }
         self.can_write(link, health.writable);
         self.remember(&health).await;
-        if let Some(held) = self.links.get_mut(&link) {
-            held.health = Some(health);
-        }
         self.publish_cluster();
     }
 
