@@ -54,7 +54,11 @@ impl Place {
             None => save(&folder, CLUSTER, &now)?,
         }
         if now.secret.is_some() {
-            secret_file::leave_client_code(&config.paths.client_code_file(), &keys.node, clock)?;
+            let left = secret_file::leave_client_code(&config.paths.client_code_file(), &keys.node, clock);
+            // A convenience: without it this user's clients need a code of their own.
+            if let Err(error) = left {
+                tracing::warn!(%error, "this user's clients will need a code");
+            }
         }
         let seeds = config.join.as_ref().map(|invite| invite.addresses.clone()).unwrap_or_default();
         Ok(Self { folder: Arc::new(folder), name, keys, seeds })
