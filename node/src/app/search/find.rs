@@ -15,9 +15,12 @@ use crate::app::pages::Taken;
 use crate::app::tables::Tables;
 use crate::store::StoreError;
 
-/// How many looks into the tables one search may take: some 0.2 s of a core. A beginning of one letter in a thousand long conversations
-/// would take more than this.
+/// What one search may cost, in looks into the tables: a second of a core at the very most. A beginning of one letter in a
+/// thousand long conversations would cost more.
 const LOOKS_MAX: u32 = 100_000;
+
+/// How much text costs as much as a look: telling its words apart takes that long.
+const TEXT_A_LOOK_BYTES: usize = 64;
 
 /// Why nothing was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,8 +99,8 @@ fn next(
     at: Cursor,
     taken: &mut Taken,
 ) -> Result<Next, SearchError> {
-    looks.spend()?;
     let message = looks.tables.message(stream.conversation, at)?;
+    looks.spend(1 + message.as_ref().map_or(0, |message| message.text.as_str().len() / TEXT_A_LOOK_BYTES))?;
     if let Some(message) = message.filter(|message| query.matches(message.text.as_str()))
         && !taken.take(message)
     {
@@ -114,14 +117,15 @@ struct Looks<'a> {
 }
 
 impl Looks<'_> {
-    fn spend(&self) -> Result<(), SearchError> {
-        self.left.set(self.left.get().checked_sub(1).ok_or(SearchError::TooBroad)?);
+    fn spend(&self, looks: usize) -> Result<(), SearchError> {
+        let looks = u32::try_from(looks).unwrap_or(u32::MAX);
+        self.left.set(self.left.get().checked_sub(looks).ok_or(SearchError::TooBroad)?);
         Ok(())
     }
 
     /// The newest message of the conversation with this word, not after this place.
     fn with_word(&self, conversation: ConversationId, word: &str, at: Cursor) -> Result<Option<Cursor>, SearchError> {
-        self.spend()?;
+        self.spend(1)?;
         let from = index::key(conversation, word, Cursor::START);
         let row = self.tables.0.last(WORDS, &from, &index::key(conversation, word, at))?;
         Ok(row.and_then(|(key, _)| keys::last_number(&key)).map(Cursor))
@@ -132,7 +136,7 @@ impl Looks<'_> {
         let (mut from, to) = index::beginning_with(conversation, beginning);
         let mut words = Vec::new();
         loop {
-            self.spend()?;
+            self.spend(1)?;
             let mut found = None;
             self.tables.0.scan(WORDS, &from, Some(&to), &mut |key, _| {
                 found = index::word_of(key).map(str::to_owned);

@@ -41,7 +41,12 @@ async fn search(query: &str, with: Option<String>, limit: u32, context: &mut Con
     let mut before = None;
     let (mut left, mut stale, mut more) = (limit, false, true);
     while more && left > 0 {
-        let page = client.search(query, with.clone(), before, left.min(page::ITEMS_A_PAGE)).await?;
+        let asked = client.search(query, with.clone(), before, left.min(page::ITEMS_A_PAGE)).await;
+        let page = match asked {
+            // What was found is right; only older ones were not looked for.
+            Err(error) if error.code() == Code::QueryTooBroad && !found.is_empty() => break,
+            asked => asked?,
+        };
         left = left.saturating_sub(u32::try_from(page.items.len()).unwrap_or(u32::MAX));
         stale |= page.stale;
         more = page.more;
@@ -52,7 +57,7 @@ async fn search(query: &str, with: Option<String>, limit: u32, context: &mut Con
         context.output.message(message, account.id)?;
     }
     if more {
-        context.output.note(&format!("There are more; these are the latest {limit} (--limit)."));
+        context.output.note(&format!("There may be more; these are the latest {}.", found.len()));
     }
     page::note_if_stale(stale, context);
     Ok(())
