@@ -45,8 +45,12 @@ pub(super) fn leave_client_code(file: &Path, node: &NodeSecret, clock: &dyn Cloc
         let folder = file.parent().ok_or(ErrorKind::InvalidInput)?;
         fs::create_dir_all(folder)?;
         let temporary = temporary(folder, clock);
-        write_private(&temporary, &text)?;
-        fs::rename(&temporary, file)?;
+        let placed = write_private(&temporary, &text).and_then(|()| fs::rename(&temporary, file));
+        if placed.is_err() {
+            // A code must not be left about; what failed is what is reported.
+            let _ = fs::remove_file(&temporary);
+        }
+        placed?;
         sync_folder(folder)
     };
     replace().map_err(|error| failed("write", file, &error))

@@ -8,7 +8,8 @@ use crate::app::tables::Tables;
 use crate::store::StoreError;
 use crate::store::state::{StateStore, Table, Write};
 
-/// The table. Its name says by which rules words were told apart; other rules take another table, which is then made anew.
+/// The table. Its name says by which rules words were told apart; other rules, be it only other tables of Unicode in the libraries that
+/// [`words`] calls, take another table, which is then made anew.
 pub(in crate::app) const WORDS: Table = Table("words.1");
 
 /// Longer words are cut to this, in bytes. A query's are as well, and what is found is looked at.
