@@ -28,9 +28,14 @@ function troubled(connection: Connection): boolean {
 }
 
 function noticeOf(connection: Connection, trouble: Trouble | null, at: number): Notice | null {
-  if (trouble === null || at - trouble.since < CALM_MS) return null;
+  if (trouble === null || at < calmUntil(trouble)) return null;
   if (connection.link.state === "searching") return "reconnecting";
   return writable(connection) ? null : "read_only";
+}
+
+/** One sum for all who ask: two ways to add up times that are no whole numbers may differ, and then nobody would look again. */
+function calmUntil(trouble: Trouble): number {
+  return trouble.since + CALM_MS;
 }
 
 /** Times the trouble, and finds the words for it. */
@@ -115,8 +120,9 @@ export function withRefusedMessage(connection: Connection): Connection {
 export function calmFor(connection: Connection, at: number): number | null {
   const { trouble, notice } = connection;
   if (trouble === null || notice !== null) return null;
-  const left = trouble.since + CALM_MS - at;
-  return left > 0 ? left : noticeOf(connection, trouble, at) === null ? null : 0;
+  const until = calmUntil(trouble);
+  if (at < until) return until - at;
+  return noticeOf(connection, trouble, at) === null ? null : 0;
 }
 
 /** Who can be reached, and how many it takes to store something. */

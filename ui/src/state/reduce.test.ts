@@ -273,6 +273,17 @@ describe("trouble with the nodes", () => {
     expect(reduce(lost, { type: "tick", at: 6_000 }).connection.notice).toBe("reconnecting");
   });
 
+  it("is mentioned at last, whatever the clock's fractions", () => {
+    for (let from = 0; from < 20_000; from += 7.1) {
+      // What a clock of that origin says a second later, by another sum than ours.
+      const since = from + 0.000_000_000_000_5;
+      const lost = at(well, since, { type: "link", link: SEARCHING });
+      const looked = reduce(lost, { type: "tick", at: from + 1_000 });
+      const left = calmFor(looked.connection, from + 1_000);
+      expect(looked.connection.notice !== null || left !== null, `from ${from}`).toBe(true);
+    }
+  });
+
   it("is timed from its beginning, through everything that follows", () => {
     const lost = at(well, 5_000, { type: "link", link: SEARCHING });
     const elsewhere = at(lost, 5_400, { type: "link", link: { state: "live", node: "n2", warm: null, writable: false } });
