@@ -36,11 +36,15 @@ impl Window {
             }
             // Everything that GTK and WebKit keep stays in the profile, too.
             command.env("FIVE9S_HOME", home).env("FIVE9S_MDNS", "false").env("HOME", &own);
+            // Part of the report of a test that fails.
+            command.env("RUST_LOG", "warn,client=debug");
             for (name, folder) in [("DATA", "data"), ("CONFIG", "config"), ("CACHE", "cache")] {
                 command.env(format!("XDG_{name}_HOME"), own.join("desktop").join(folder));
             }
         });
-        Self { session: session.await }
+        let session = session.await;
+        session.watch_for_errors().await;
+        Self { session }
     }
 
     /// What is beneath: to measure.

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tempfile::NamedTempFile;
 
 use crate::PATIENCE;
 use crate::window::Display;
@@ -21,6 +22,8 @@ pub struct Session {
     process: Child,
     program: u32,
     driver: Driver,
+    /// What the program and the driver write to standard error.
+    log: NamedTempFile,
 }
 
 impl Session {
@@ -33,7 +36,9 @@ impl Session {
         command.env("TAURI_WEBVIEW_AUTOMATION", "true");
         display.show(&mut command);
         set(&mut command);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let log = NamedTempFile::new().expect("a file for the log");
+        let writing = log.reopen().expect("the log can be written");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(writing);
         let process = command.spawn().expect("WebKitWebDriver starts (on Debian: webkit2gtk-driver)");
         let mut starting = Starting(Some(process));
         // A program that ends at its start leaves the driver waiting for ever.
@@ -41,7 +46,7 @@ impl Session {
         let driver = opening.await.unwrap_or_else(|_| panic!("{} shows no window", program.display()));
         let process = starting.0.take().expect("taken only here");
         let program = *descendants(process.id()).first().expect("the driver started the program");
-        Self { process, program, driver }
+        Self { process, program, driver, log }
     }
 
     /// The program and what it started.
@@ -49,6 +54,15 @@ impl Session {
         let mut all = descendants(self.program);
         all.push(self.program);
         all
+    }
+
+    /// From now on what goes wrong in the page is written down, for the report of a test that fails.
+    pub(super) async fn watch_for_errors(&self) {
+        let script = "
+            window.errors = [];
+            addEventListener('error', (event) => window.errors.push(`${event.message}\n${event.error?.stack}`));
+            addEventListener('unhandledrejection', (event) => window.errors.push(String(event.reason)));";
+        self.eval(script, Vec::new()).await;
     }
 
     /// Loads a page.
@@ -89,10 +103,12 @@ impl Session {
                 return found;
             }
             if started.elapsed() > PATIENCE {
-                let page = self.eval("return document.body.innerText", Vec::new()).await;
+                let script = "return [document.body.innerText, ...(window.errors ?? [])].join('\\n')";
+                let page = self.eval(script, Vec::new()).await;
                 panic!(
-                    "not within {PATIENCE:?}: {what}; last seen: {found}; the page:\n{}",
-                    page.as_str().unwrap_or_default()
+                    "not within {PATIENCE:?}: {what}; last seen: {found}; the page:\n{}\nit logged:\n{}",
+                    page.as_str().unwrap_or_default(),
+                    std::fs::read_to_string(self.log.path()).unwrap_or_default()
                 );
             }
             tokio::time::sleep(GLANCE).await;
