@@ -24,7 +24,7 @@ export class Session {
     const start = await this.#backend.call("start", {});
     this.#store.dispatch({ type: "started", start, at: performance.now() });
     const [only] = start.accounts;
-    if (start.signed_in !== null) await this.load();
+    if (start.signed_in !== null) await this.#begin();
     else if (start.joined && start.accounts.length === 1 && only !== undefined) await this.resume(only).catch(() => {});
   }
 
@@ -84,13 +84,17 @@ export class Session {
 
   async #enter(login: Login): Promise<void> {
     this.#store.dispatch({ type: "signed_in", login });
-    await this.load();
+    await this.#begin();
   }
 
-  /** Everything that the chat begins with. What cannot be had now comes when the link is back. */
+  /** Drafts are of this device, and are loaded once: from here on the page knows them best. */
+  async #begin(): Promise<void> {
+    await Promise.all([this.#loadDrafts(), this.load()]);
+  }
+
+  /** Everything that the nodes and the outbox know. What cannot be had now comes when the link is back. */
   async load(): Promise<void> {
     await Promise.all([
-      this.#loadDrafts(),
       this.loadConversations(),
       // Messages on their way may name their recipient, so the names come first.
       this.loadAccounts().then(() => this.loadPending()),
@@ -126,6 +130,7 @@ export class Session {
   }
 
   async loadPending(): Promise<void> {
+    this.#store.dispatch({ type: "pending_loading" });
     const pending = await this.#backend.call("pending", {}).catch(() => null);
     if (pending !== null) this.#store.dispatch({ type: "pending_loaded", pending });
   }

@@ -13,7 +13,14 @@ export function open(): Backend {
       }
     },
     subscribe(handler) {
-      const channel = new Channel<Update>(handler);
+      const channel = new Channel<Update>((update) => {
+        try {
+          handler(update);
+        } catch (thrown) {
+          // The channel would wait for this update for ever, and tell of none that comes after it.
+          reportError(thrown);
+        }
+      });
       void invoke("subscribe", { channel });
       return () => {
         channel.onmessage = () => {};

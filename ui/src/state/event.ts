@@ -15,6 +15,7 @@ export type Event =
   | { type: "signed_out"; ended: Refusal | null; forget: string | null }
   | { type: "accounts_loaded"; accounts: Account[] }
   | { type: "conversations_loaded"; conversations: Conversation[] }
+  | { type: "pending_loading" }
   | { type: "pending_loaded"; pending: Pending[] }
   | { type: "drafts_loaded"; drafts: Draft[] }
   | { type: "draft_changed"; draft: Draft }

@@ -37,8 +37,16 @@ export function withQueued(state: State, pending: Pending): readonly Outgoing[] 
   return [...without(state.outbox, pending.id), outgoing];
 }
 
+/** What the back end answered, but for the messages that something was heard of since it was asked: those are as they are here. */
 export function loaded(state: State, pending: readonly Pending[]): readonly Outgoing[] {
-  return pending.map((each) => outgoingOf(state, each)).filter((each) => each !== null);
+  const isNews = ({ id }: { id: string }) => state.outboxNews?.has(id) ?? false;
+  const answered = pending.filter((each) => !isNews(each)).map((each) => outgoingOf(state, each));
+  return [...answered.filter((each) => each !== null), ...state.outbox.filter(isNews)];
+}
+
+/** Something was heard of this message. */
+export function withNews(state: State, id: string): State {
+  return state.outboxNews === null ? state : { ...state, outboxNews: new Set(state.outboxNews).add(id) };
 }
 
 export function without(outbox: readonly Outgoing[], id: string): readonly Outgoing[] {

@@ -215,6 +215,31 @@ describe("sending", () => {
     expect(back.outbox.map((each) => sendState(each, back.connection))).toEqual(["sending"]);
   });
 
+  it("believes what it heard while the outbox was asked for, and not the older answer", () => {
+    const pending = (id: string) => ({ id, to: { account: bob.id }, text: id, queued_at: NOON, failed: null });
+    const stored = (id: string, cursor: number): Update =>
+      ({ type: "stored", id, conversation: 9, cursor, to: bob.id, sent_at: NOON, recipient_active: true });
+    const asked = play(withBob, { type: "pending_loading" });
+    const heard = told(
+      asked,
+      { type: "message", message: message(4, alice, bob, { id: "p1" }) },
+      stored("p1", 4),
+      stored("p2", 5),
+      { type: "queued", pending: pending("p4") },
+    );
+    const answered = play(heard, { type: "pending_loaded", pending: ["p1", "p2", "p3"].map(pending) });
+    expect(answered.outbox.map((each) => each.id)).toEqual(["p3", "p4"]);
+    const keys = timelineRows(answered, bob.id).map((row) => row.key);
+    expect(new Set(keys).size).toBe(keys.length);
+    const later = play(answered, { type: "pending_loading" }, { type: "pending_loaded", pending: [pending("p4")] });
+    expect(later.outbox.map((each) => each.id)).toEqual(["p4"]);
+  });
+
+  it("has no message twice in a timeline, should an outbox be behind", () => {
+    const behind = play(withBob, { type: "pending_loaded", pending: [{ id: "id3", to: { account: bob.id }, text: "m3", queued_at: NOON, failed: null }] });
+    expect(timelineRows(behind, bob.id).map((row) => row.key)).toEqual(["message:id1", "message:id2", "message:id3"]);
+  });
+
   it("keeps the order of the outbox", () => {
     const second = { ...pending, id: "p2", queued_at: NOON - 1000 };
     const state = told(queued, { type: "queued", pending: second });

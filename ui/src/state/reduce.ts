@@ -1,7 +1,7 @@
 // (state, event) → state. Nothing here asks, waits, or knows the time; whatever has to be done besides is in
 // `app/`.
 
-import { loaded as loadedOutbox, withFailure, withQueued, withTries, without } from "./outbox";
+import { loaded as loadedOutbox, withFailure, withQueued, withNews, withTries, without } from "./outbox";
 import { withList, partnerOf, personOfConversation, withMessage as withMessageInList, withRead } from "./conversations";
 import { withHealth, withLink, withRefusedMessage, withStored, withTick } from "./connection";
 import { EMPTY_WINDOW, extendedBackwards, extendedForwards, whole, withMessage, withState, withStates } from "./window";
@@ -37,10 +37,13 @@ export function reduce(state: State, event: Event): State {
       return { ...state, accounts: withAccounts(state, event.accounts) };
     case "conversations_loaded":
       return conversationsLoaded(state, event.conversations);
+    case "pending_loading":
+      return { ...state, outboxNews: new Set() };
     case "pending_loaded":
-      return { ...state, outbox: loadedOutbox(state, event.pending) };
+      return { ...state, outbox: loadedOutbox(state, event.pending), outboxNews: null };
     case "drafts_loaded":
-      return { ...state, drafts: new Map(event.drafts.map((draft) => [draft.with, draft.text])) };
+      // What was typed meanwhile is newer.
+      return { ...state, drafts: new Map([...event.drafts.map((draft) => [draft.with, draft.text] as const), ...state.drafts]) };
     case "draft_changed":
       return { ...state, drafts: withDraft(state, event.draft.with, event.draft.text) };
     case "cluster_loaded":
@@ -72,14 +75,14 @@ export function reduce(state: State, event: Event): State {
     case "read_marked":
       return { ...state, conversations: withRead(state, event.with, event.up_to) };
     case "discarded":
-      return { ...state, outbox: without(state.outbox, event.id) };
+      return withNews({ ...state, outbox: without(state.outbox, event.id) }, event.id);
   }
 }
 
 function updated(state: State, update: Update, at: number): State {
   switch (update.type) {
     case "message":
-      return stored(state, update.message);
+      return stored(withNews(state, update.message.id), update.message);
     case "delivered":
     case "read":
       return advanced(heard(state, update.cursor), update.type, update);
@@ -88,12 +91,12 @@ function updated(state: State, update: Update, at: number): State {
     case "caught_up":
       return heard(state, update.cursor);
     case "queued":
-      return { ...state, outbox: withQueued(state, update.pending) };
+      return withNews({ ...state, outbox: withQueued(state, update.pending) }, update.pending.id);
     case "stored":
-      return { ...storedHere(state, update), connection: withStored(state.connection, at) };
+      return { ...storedHere(withNews(state, update.id), update), connection: withStored(state.connection, at) };
     case "failed":
       return {
-        ...state,
+        ...withNews(state, update.id),
         outbox: withFailure(state.outbox, update.id, update.refusal),
         connection: withRefusedMessage(state.connection),
       };

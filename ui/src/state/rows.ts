@@ -95,8 +95,10 @@ export function timelineRows(state: RowsState, person: PersonId): Row[] {
   // The end of the conversation; beyond a gap nothing may be shown.
   if (!window.newer) {
     placeTakeoversUpTo(Infinity);
+    const inLog = new Set(state.outbox.length > 0 ? window.messages.map((message) => message.id) : []);
     for (const outgoing of state.outbox) {
-      if (outgoing.to !== person) continue;
+      // Stored from another place of this profile, which the outbox has not heard yet.
+      if (outgoing.to !== person || inLog.has(outgoing.id)) continue;
       // The key is that of the message it becomes, so that the row stays when it is stored.
       const above = place(`message:${outgoing.id}`, me, outgoing.queued_at, false);
       rows.push({ ...above, kind: "outgoing", outgoing, state: sendState(outgoing, state.connection) });

@@ -112,6 +112,8 @@ export interface State {
   readonly open: Open | null;
   /** In the order in which they will be sent. */
   readonly outbox: readonly Outgoing[];
+  /** While the outbox is being asked for: the messages that something was heard of since, of which the answer may know less. */
+  readonly outboxNews: ReadonlySet<string> | null;
   readonly drafts: ReadonlyMap<PersonId, string>;
   readonly connection: Connection;
   /** The highest place of the log that this device has heard of. */
@@ -134,6 +136,7 @@ export const INITIAL: State = {
   windows: new Map(),
   open: null,
   outbox: [],
+  outboxNews: null,
   drafts: new Map(),
   connection: {
     link: { state: "searching", trouble: null },

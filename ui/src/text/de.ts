@@ -5,7 +5,7 @@ import type { Catalogue } from "./catalogue";
 const plural = (n: number, one: string, many: string) => `${n.toLocaleString("de")} ${n === 1 ? one : many}`;
 
 export const de: Catalogue = {
-  app: { name: "FIVE9sCHAT", loading: "Startet…" },
+  app: { name: "FIVE9sCHAT", loading: "Startet…", broken: "In diesem Fenster ist etwas schiefgegangen. Ihre Nachrichten sind sicher.", reload: "Neu öffnen" },
   action: {
     cancel: "Abbrechen",
     close: "Schließen",

@@ -3,7 +3,7 @@
 const plural = (n: number, one: string, many: string) => `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
 
 export const en = {
-  app: { name: "FIVE9sCHAT", loading: "Starting…" },
+  app: { name: "FIVE9sCHAT", loading: "Starting…", broken: "Something in this window went wrong. Your messages are safe.", reload: "Open it again" },
   action: {
     cancel: "Cancel",
     close: "Close",
