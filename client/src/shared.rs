@@ -144,7 +144,8 @@ impl Shared {
 
     /// Tells failover what was found out about a node.
     pub(crate) fn take_note(&self, link: &Link, trouble: &Trouble) {
-        if matches!(trouble, Trouble::Refused(refusal) if may_pass(refusal.code)) {
+        // One that is busy is no worse at storing than the others.
+        if matches!(trouble, Trouble::Refused(refusal) if may_pass(refusal.code) && refusal.code != Code::Busy) {
             self.reach.tell_unwritable(link);
         }
     }

@@ -13,7 +13,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use opaque_ke::ServerSetup;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wire::hello::Claim;
@@ -45,6 +45,9 @@ pub use quorum::Quorum;
 
 use limiter::Limiter;
 
+/// How many searches are made at once. Each may keep a core busy for a second; further ones wait for their turn.
+const SEARCHES_MAX: usize = 2;
+
 /// What all clients' connections share.
 pub struct ApiContext {
     /// What has been applied here.
@@ -59,6 +62,8 @@ pub struct ApiContext {
     /// The first storage failure that a read met.
     damage: watch::Sender<Option<StoreError>>,
     limiter: Mutex<Limiter>,
+    /// Searches are made beside the runtime, on threads that storing messages needs too.
+    searching: Arc<Semaphore>,
     /// Held while the cluster is checked, which every node works for: one check at a time.
     checking: tokio::sync::Mutex<()>,
     setup: OnceLock<ServerSetup<Suite>>,
@@ -84,6 +89,7 @@ impl ApiContext {
             stopping,
             damage: watch::Sender::new(None),
             limiter: Mutex::default(),
+            searching: Arc::new(Semaphore::new(SEARCHES_MAX)),
             checking: tokio::sync::Mutex::default(),
             setup: OnceLock::new(),
             started: Instant::now(),

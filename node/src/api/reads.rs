@@ -12,7 +12,7 @@ use super::connection::Connection;
 use super::session;
 
 /// How long a read may look for a majority: an election, and a little more.
-pub(super) const FRESH_WITHIN: Duration = Duration::from_millis(1_500);
+const FRESH_WITHIN: Duration = Duration::from_millis(1_500);
 /// The longest page; a longer one is cut to this, and says that there is more.
 const PAGE_MAX: u32 = 500;
 
@@ -112,8 +112,13 @@ async fn reading_as(
 /// Reads once this node knows what the others do; or, after a bound, from what it has. That may be
 /// less than the client has seen elsewhere: the answer says that it is stale, and how far it goes.
 async fn reading(connection: &Connection, read: impl FnOnce() -> Result<Answer, Refusal>) -> Result<Given, Refusal> {
-    let fresh = connection.context.quorum.read_barrier(FRESH_WITHIN).await;
-    Ok(Given { stale: fresh.is_err(), ..read()?.into() })
+    let stale = is_stale(connection).await;
+    Ok(Given { stale, ..read()?.into() })
+}
+
+/// Waits, up to the bound, until this node knows what the others do; whether it does not.
+pub(super) async fn is_stale(connection: &Connection) -> bool {
+    connection.context.quorum.read_barrier(FRESH_WITHIN).await.is_err()
 }
 
 pub(super) fn other_side(connection: &Connection, with: &To) -> Result<AccountInfo, Refusal> {

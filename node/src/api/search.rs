@@ -1,19 +1,24 @@
 //! Looking for messages by their words.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chat::Cursor;
+use tokio::time::timeout;
 use wire::message::{Answer, To};
 use wire::{Code, Refusal};
 
 use super::answer::Given;
 use super::connection::Connection;
-use super::reads::{FRESH_WITHIN, other_side, page_limit};
+use super::reads::{is_stale, other_side, page_limit};
 use super::{refusal, session};
 use crate::app::{Query, SearchError};
 
 /// The longest query, in bytes.
 const QUERY_SIZE_MAX_BYTES: usize = 1024;
+
+/// How long a search waits for its turn.
+const TURN_WITHIN: Duration = Duration::from_millis(1_500);
 
 /// Messages that the session's account may read and that match. Fresh as any read is; made off the threads that serve
 /// connections, because it may look into many places.
@@ -31,19 +36,31 @@ pub(super) async fn search(
     }
     let query = Query::parse(query).map_err(|error| Refusal::new(Code::QueryInvalid, error.to_string()))?;
     let context = Arc::clone(&connection.context);
-    let fresh = context.quorum.read_barrier(FRESH_WITHIN).await;
+    let stale = is_stale(connection).await;
+    let turn = timeout(TURN_WITHIN, Arc::clone(&context.searching).acquire_owned()).await;
+    let turn = turn.map_err(|_| busy("Too many people search at once; try again in a moment."))?;
     let account = session::current(connection)?.account;
     let other = with.map(|with| other_side(connection, with)).transpose()?.map(|other| other.id);
     let app = Arc::clone(&context.app);
-    let looking =
-        tokio::task::spawn_blocking(move || app.search(account, &query, other, before, page_limit(limit))).await;
-    let (messages, more) = match looking.map_err(|_| refusal::internal())? {
+    let looking = tokio::task::spawn_blocking(move || {
+        // It goes on though the client is gone, and is counted for as long.
+        let _turn = turn;
+        app.search(account, &query, other, before, page_limit(limit))
+    });
+    let (messages, more) = match looking.await.map_err(|_| refusal::internal())? {
         Ok(found) => found,
         Err(SearchError::TooBroad) => {
             let broad = "This is in too many places; look for a longer word, or in one conversation.";
             return Err(Refusal::new(Code::QueryTooBroad, broad));
         }
+        Err(SearchError::NotIndexed) => {
+            return Err(busy("This node is still making its index of words; try again in a while."));
+        }
         Err(SearchError::Store(error)) => return context.read(Err(error)),
     };
-    Ok(Given { stale: fresh.is_err(), ..Answer::Found { messages, more }.into() })
+    Ok(Given { stale, ..Answer::Found { messages, more }.into() })
+}
+
+fn busy(message: &str) -> Refusal {
+    Refusal::new(Code::Busy, message)
 }

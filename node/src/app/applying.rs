@@ -6,12 +6,13 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use chat::{Command, Cursor, Notice};
+use chat::{Change, Command, Cursor, Notice};
 
 use super::App;
 use super::changes::{self, put};
 use super::entry::{AppReply, ClusterCommand, Entry};
 use super::keys::Key;
+use super::search::Stored;
 use super::tables::Tables;
 use super::view::Guarded;
 use super::{roster, snapshot};
@@ -25,7 +26,7 @@ impl Application for App {
     }
 
     fn apply(&self, entries: &mut dyn Entries) -> Result<(), StoreError> {
-        self.digests.failure().borrow().clone().map_or(Ok(()), Err)?;
+        self.failure.borrow().clone().map_or(Ok(()), Err)?;
         let mut steps = Steps { taken: VecDeque::new(), entries };
         loop {
             let done = self.commit(&mut steps)?;
@@ -51,7 +52,7 @@ impl Application for App {
     }
 
     fn receive(&self) -> Result<Box<dyn SnapshotWrite>, StoreError> {
-        Ok(Box::new(snapshot::Incoming::into_store(self.store.clone(), self.applied.clone())?))
+        Ok(Box::new(snapshot::Incoming::into_store(self.store.clone(), self.applied.clone(), self.indexer.clone())?))
     }
 }
 
@@ -61,7 +62,7 @@ impl App {
     /// state already is passed over.
     fn commit(&self, steps: &mut Steps<'_>) -> Result<Done, StoreError> {
         let mut done = Done { at: Cursor::START, check: false };
-        let mut notices = Vec::new();
+        let mut news = News::default();
         self.store.write(&mut |to| {
             let before = Tables(to).cursor()?;
             done.at = before;
@@ -74,7 +75,7 @@ impl App {
                 if term.replace(step.term) != Some(step.term) {
                     put(to, Key::Term(step.at), &step.term)?;
                 }
-                notices.extend(follow(to, step)?.into_iter().map(|notice| (done.at, notice)));
+                follow(to, step, &mut news)?;
                 if done.check {
                     break;
                 }
@@ -85,17 +86,25 @@ impl App {
             }
             Ok(())
         })?;
-        self.publish(done.at, notices);
+        self.publish(done.at, news);
         Ok(done)
     }
 
-    fn publish(&self, at: Cursor, notices: Vec<(Cursor, Notice)>) {
+    fn publish(&self, at: Cursor, news: News) {
         self.applied.send_replace(at);
-        for notice in notices {
+        for notice in news.notices {
             // Nobody may be listening.
             let _ = self.notices.send(notice);
         }
+        self.indexer.note(news.stored);
     }
+}
+
+/// What others are told once it is committed.
+#[derive(Default)]
+struct News {
+    notices: Vec<(Cursor, Notice)>,
+    stored: Vec<Stored>,
 }
 
 /// What a transaction did.
@@ -150,25 +159,29 @@ impl Step {
 }
 
 /// Writes what follows from the entry and answers whoever waits for it.
-fn follow(to: &mut dyn Write, step: Step) -> Result<Vec<Notice>, StoreError> {
-    let (reply, notices) = match step.entry {
-        None => return Ok(Vec::new()),
-        Some(Entry::Chat(command)) => follow_chat(to, step.at, &command)?,
-        Some(Entry::Cluster(command)) => (roster::apply(to, step.at.0, command)?, Vec::new()),
+fn follow(to: &mut dyn Write, step: Step, news: &mut News) -> Result<(), StoreError> {
+    let reply = match step.entry {
+        None => return Ok(()),
+        Some(Entry::Chat(command)) => follow_chat(to, step.at, &command, news)?,
+        Some(Entry::Cluster(command)) => roster::apply(to, step.at.0, command)?,
     };
     if let Some(respond) = step.respond {
         respond(reply.encode());
     }
-    Ok(notices)
+    Ok(())
 }
 
-fn follow_chat(to: &mut dyn Write, at: Cursor, command: &Command) -> Result<(AppReply, Vec<Notice>), StoreError> {
+fn follow_chat(to: &mut dyn Write, at: Cursor, command: &Command, news: &mut News) -> Result<AppReply, StoreError> {
     let view = Guarded::over(Tables(to));
     let outcome = chat::apply(&view, at, command);
     // Before a single change is written: what follows from a failed lookup is no outcome.
     view.finish()?;
     for change in &outcome.changes {
         changes::write(to, change)?;
+        if let Change::PutMessage(message) = change {
+            news.stored.push(message.into());
+        }
     }
-    Ok((AppReply::Chat(outcome.reply), outcome.notices))
+    news.notices.extend(outcome.notices.into_iter().map(|notice| (at, notice)));
+    Ok(AppReply::Chat(outcome.reply))
 }

@@ -4,7 +4,7 @@ use chat::{AccountId, Change, Conversation, DeviceId, Message, Session, SessionI
 use serde::Serialize;
 
 use super::keys::{self, Key};
-use super::{search, value};
+use super::value;
 use crate::store::StoreError;
 use crate::store::state::Write;
 
@@ -78,7 +78,6 @@ fn add_conversation(to: &mut dyn Write, conversation: &Conversation) -> Result<(
 }
 
 fn put_message(to: &mut dyn Write, message: &Message) -> Result<(), StoreError> {
-    search::add(to, message)?;
     put(to, Key::Place(message.sender, message.id), &(message.conversation, message.cursor))?;
     put(to, Key::Message(message.conversation, message.cursor), message)
 }

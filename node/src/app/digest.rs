@@ -37,16 +37,16 @@ pub(super) struct Digests {
     thread: Option<JoinHandle<()>>,
 }
 
-#[derive(Default)]
 struct Shared {
     done: watch::Sender<BTreeMap<Cursor, Digest>>,
+    /// What hashing found wrong with the state. It stops the node like any other failed read.
     failure: watch::Sender<Option<StoreError>>,
     stop: AtomicBool,
 }
 
 impl Digests {
-    pub(super) fn begin() -> Result<Self, StoreError> {
-        let shared = Arc::new(Shared::default());
+    pub(super) fn begin(failure: watch::Sender<Option<StoreError>>) -> Result<Self, StoreError> {
+        let shared = Arc::new(Shared { done: watch::Sender::default(), failure, stop: AtomicBool::new(false) });
         let (queue, work) = sync_channel(WAITING_MAX);
         let thread = std::thread::Builder::new().name("digest".to_owned()).spawn({
             let shared = Arc::clone(&shared);
@@ -70,11 +70,6 @@ impl Digests {
 
     pub(super) fn done(&self) -> watch::Receiver<BTreeMap<Cursor, Digest>> {
         self.shared.done.subscribe()
-    }
-
-    /// What hashing found wrong with the state. It stops the node like any other failed read.
-    pub(super) fn failure(&self) -> watch::Receiver<Option<StoreError>> {
-        self.shared.failure.subscribe()
     }
 }
 

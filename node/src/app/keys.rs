@@ -53,6 +53,11 @@ pub(super) const REPLICATED: &[Table] = &[
 /// at different times differ in it.
 pub(super) const DERIVED: &[Table] = &[WORDS, TERMS];
 
+/// Whether a table of this name, which need not be known here, is derived and can be made anew: these are versioned, with a dot.
+pub(super) fn is_derived(name: &str) -> bool {
+    name.contains('.')
+}
+
 /// Every table of the application: what a store is opened with.
 pub const TABLES: &[Table] = &[
     ACCOUNTS,

@@ -3,8 +3,8 @@
 //! ```text
 //! raft ─▶ applying ─▶ chat::apply, over view ─▶ changes ─▶ tables
 //!            │    ├─▶ roster (the cluster's own entries)
-//!            │    └─▶ search (which words are in which messages)
 //!            └─ after the commit ─▶ applied, notices ─▶ whoever waits
+//!                               └─▶ search (which words are in which messages)
 //! api, feed, presence ─▶ reads (and pages) ─▶ infos ─▶ tables
 //! ```
 //! This is the only module that knows both the chat and its storage. What a command means is `chat`'s
@@ -36,6 +36,7 @@ use chat::{Cursor, Notice};
 use tokio::sync::{broadcast, watch};
 
 use self::digest::Digests;
+use self::search::Indexer;
 use self::tables::Tables;
 use crate::store::StoreError;
 use crate::store::state::StateStore;
@@ -56,15 +57,20 @@ pub struct App {
     applied: watch::Sender<Cursor>,
     notices: broadcast::Sender<(Cursor, Notice)>,
     digests: Digests,
+    indexer: Arc<Indexer>,
+    /// What work beside the applying met with. It stops the node, as it would had apply met it.
+    failure: watch::Sender<Option<StoreError>>,
 }
 
 impl App {
     /// The state as it lies in the store, which was opened with [`TABLES`].
     pub fn open(store: Arc<dyn StateStore>) -> Result<Arc<Self>, StoreError> {
-        search::complete(&*store)?;
         let cursor = Tables(&*store.read()?).cursor()?;
         let (applied, notices) = (watch::Sender::new(cursor), broadcast::Sender::new(NOTICES_MAX));
-        Ok(Arc::new(Self { store, applied, notices, digests: Digests::begin()? }))
+        let failure = watch::Sender::new(None);
+        let digests = Digests::begin(failure.clone())?;
+        let indexer = Arc::new(Indexer::begin(store.clone(), failure.clone())?);
+        Ok(Arc::new(Self { store, applied, notices, digests, indexer, failure }))
     }
 
     /// How far the state is: moved after each commit, so whoever sees it finds all up to it.
@@ -87,9 +93,9 @@ impl App {
         self.digests.done()
     }
 
-    /// Resolves when hashing the state found it damaged: the node must stop, as it would had apply met it.
+    /// Resolves when work beside the applying found the state damaged, or its disk failing: the node must stop.
     pub async fn damaged(&self) -> StoreError {
-        let mut failure = self.digests.failure();
+        let mut failure = self.failure.subscribe();
         let found = failure.wait_for(Option::is_some).await.expect("the sender is a field of self");
         found.clone().expect("waited for")
     }

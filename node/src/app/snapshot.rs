@@ -7,8 +7,9 @@ use chat::Cursor;
 use tokio::sync::watch;
 
 use super::keys::{self, DERIVED, Key, REPLICATED};
+use super::search::Indexer;
 use super::tables::Tables;
-use super::{search, value};
+use super::value;
 use crate::raft::application::{SnapshotRead, SnapshotWrite};
 use crate::store::StoreError;
 use crate::store::state::{Read, Row, Staged, StateStore, Table};
@@ -81,21 +82,28 @@ pub(super) struct Incoming {
     staged: Box<dyn Staged>,
     store: Arc<dyn StateStore>,
     applied: watch::Sender<Cursor>,
+    indexer: Arc<Indexer>,
 }
 
 impl Incoming {
-    pub(super) fn into_store(store: Arc<dyn StateStore>, applied: watch::Sender<Cursor>) -> Result<Self, StoreError> {
-        Ok(Self { staged: store.stage()?, store, applied })
+    pub(super) fn into_store(
+        store: Arc<dyn StateStore>,
+        applied: watch::Sender<Cursor>,
+        indexer: Arc<Indexer>,
+    ) -> Result<Self, StoreError> {
+        Ok(Self { staged: store.stage()?, store, applied, indexer })
     }
 }
 
 impl SnapshotWrite for Incoming {
     fn fill(&mut self, rows: Vec<(String, Row)>) -> Result<(), StoreError> {
         let named = |(name, row): (String, Row)| match carried().find(|table| table.0 == name) {
-            Some(table) => Ok((table, row)),
-            None => Err(value::damaged("a snapshot from another node", &format!("the table {name:?}"))),
+            Some(table) => Some(Ok((table, row))),
+            // Of a node with other rules: this one makes its own.
+            None if keys::is_derived(&name) => None,
+            None => Some(Err(value::damaged("a snapshot from another node", &format!("the table {name:?}")))),
         };
-        let rows = rows.into_iter().map(named).collect::<Result<Vec<_>, _>>()?;
+        let rows = rows.into_iter().filter_map(named).collect::<Result<Vec<_>, _>>()?;
         self.staged.fill(&mut rows.into_iter())
     }
 
@@ -103,8 +111,7 @@ impl SnapshotWrite for Incoming {
         let row = (Key::Applied.table(), (Key::Applied.bytes(), applied.to_vec()));
         self.staged.fill(&mut std::iter::once(row))?;
         self.store.adopt(self.staged)?;
-        // A node that has no index yet sends none.
-        search::complete(&*self.store)?;
+        self.indexer.start_over();
         let cursor = Tables(&*self.store.read()?).cursor()?;
         self.applied.send_replace(cursor);
         Ok(())

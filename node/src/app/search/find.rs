@@ -1,16 +1,16 @@
-//! Looking in the index.
+//! Looking in the index, and at the texts that are not in it yet.
 
 use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use chat::{ConversationId, Cursor};
+use chat::{ConversationId, Cursor, Message};
 use wire::message::MessageInfo;
 
-use super::index::{self, WORDS};
+use super::index::{self, Extent};
 use super::words::Query;
 use crate::app::infos::message_info;
-use crate::app::keys;
+use crate::app::keys::{self, Key};
 use crate::app::pages::Taken;
 use crate::app::tables::Tables;
 use crate::store::StoreError;
@@ -27,6 +27,8 @@ const TEXT_A_LOOK_BYTES: usize = 64;
 pub enum SearchError {
     /// It would take too long.
     TooBroad,
+    /// Too much is not in the index yet.
+    NotIndexed,
     Store(StoreError),
 }
 
@@ -53,20 +55,70 @@ pub(in crate::app) fn find(
         return Ok((Vec::new(), false));
     };
     let looks = Looks { tables, left: Cell::new(LOOKS_MAX) };
+    let up_to = Extent::of(tables)?.up_to;
+    let mut taken = Taken::up_to(scope.limit);
+    if newest > up_to {
+        let not_indexed = not_indexed(&looks, &scope.conversations, query, (up_to, newest))?;
+        // Whatever the index finds is older.
+        if !not_indexed.into_iter().all(|message| taken.take(message)) {
+            return infos(tables, taken);
+        }
+    }
+    in_index(&looks, &scope.conversations, query, newest.min(up_to), &mut taken)?;
+    infos(tables, taken)
+}
+
+fn infos(tables: Tables<'_>, taken: Taken) -> Result<(Vec<MessageInfo>, bool), SearchError> {
+    let infos = taken.messages.into_iter().map(|message| message_info(tables, message));
+    Ok((infos.collect::<Result<_, _>>()?, taken.more))
+}
+
+/// Matches after the first place and up to the second, by a look at each text. The newest first.
+fn not_indexed(
+    looks: &Looks<'_>,
+    conversations: &[ConversationId],
+    query: &Query,
+    (after, newest): (Cursor, Cursor),
+) -> Result<Vec<Message>, SearchError> {
+    let mut found = Vec::new();
+    for conversation in conversations {
+        let mut spent = looks.spend(1);
+        let from = keys::above(&Key::Message(*conversation, after).bytes());
+        let to = keys::above(&Key::Message(*conversation, newest).bytes());
+        looks.tables.scan(keys::MESSAGES, &from, Some(&to), |_, message: Message| {
+            spent = spent.and(looks.spend_on(&message));
+            if spent.is_ok() && query.matches(message.text.as_str()) {
+                found.push(message);
+            }
+            spent.is_ok()
+        })?;
+        spent.map_err(|TooBroad| SearchError::NotIndexed)?;
+    }
+    found.sort_unstable_by_key(|message| Reverse(message.cursor));
+    Ok(found)
+}
+
+/// Takes matches up to this place, which the index reaches; the newest first.
+fn in_index(
+    looks: &Looks<'_>,
+    conversations: &[ConversationId],
+    query: &Query,
+    newest: Cursor,
+    taken: &mut Taken,
+) -> Result<(), SearchError> {
     let mut streams = Vec::new();
     let mut heads = BinaryHeap::new();
-    for conversation in scope.conversations {
-        let Some(mut stream) = Stream::of(&looks, conversation, query, newest)? else { continue };
-        if let Some(at) = stream.at_or_before(&looks, newest)? {
+    for conversation in conversations {
+        let Some(mut stream) = Stream::of(looks, *conversation, query, newest)? else { continue };
+        if let Some(at) = stream.at_or_before(looks, newest)? {
             // Two conversations have no place in common.
             heads.push((at, streams.len()));
             streams.push(stream);
         }
     }
-    let mut taken = Taken::up_to(scope.limit);
     while let Some((at, place)) = heads.pop() {
         let stream = &mut streams[place];
-        match next(&looks, stream, query, at, &mut taken) {
+        match next(looks, stream, query, at, taken) {
             Ok(Next::At(next)) => heads.push((next, place)),
             Ok(Next::End) => {}
             Ok(Next::Full) => break,
@@ -78,8 +130,7 @@ pub(in crate::app) fn find(
             Err(error) => return Err(error),
         }
     }
-    let infos = taken.messages.into_iter().map(|message| message_info(tables, message));
-    Ok((infos.collect::<Result<_, _>>()?, taken.more))
+    Ok(())
 }
 
 /// What came of a head.
@@ -100,7 +151,7 @@ fn next(
     taken: &mut Taken,
 ) -> Result<Next, SearchError> {
     let message = looks.tables.message(stream.conversation, at)?;
-    looks.spend(1 + message.as_ref().map_or(0, |message| message.text.as_str().len() / TEXT_A_LOOK_BYTES))?;
+    message.as_ref().map_or(Ok(()), |message| looks.spend_on(message))?;
     if let Some(message) = message.filter(|message| query.matches(message.text.as_str()))
         && !taken.take(message)
     {
@@ -116,34 +167,41 @@ struct Looks<'a> {
     left: Cell<u32>,
 }
 
+/// Nothing is left to spend.
+#[derive(Clone, Copy)]
+struct TooBroad;
+
+impl From<TooBroad> for SearchError {
+    fn from(TooBroad: TooBroad) -> Self {
+        Self::TooBroad
+    }
+}
+
 impl Looks<'_> {
-    fn spend(&self, looks: usize) -> Result<(), SearchError> {
+    fn spend(&self, looks: usize) -> Result<(), TooBroad> {
         let looks = u32::try_from(looks).unwrap_or(u32::MAX);
-        self.left.set(self.left.get().checked_sub(looks).ok_or(SearchError::TooBroad)?);
+        self.left.set(self.left.get().checked_sub(looks).ok_or(TooBroad)?);
         Ok(())
+    }
+
+    /// For reading the message, and telling its words apart.
+    fn spend_on(&self, message: &Message) -> Result<(), TooBroad> {
+        self.spend(1 + message.text.as_str().len() / TEXT_A_LOOK_BYTES)
     }
 
     /// The newest message of the conversation with this word, not after this place.
     fn with_word(&self, conversation: ConversationId, word: &str, at: Cursor) -> Result<Option<Cursor>, SearchError> {
         self.spend(1)?;
-        let from = index::key(conversation, word, Cursor::START);
-        let row = self.tables.0.last(WORDS, &from, &index::key(conversation, word, at))?;
-        Ok(row.and_then(|(key, _)| keys::last_number(&key)).map(Cursor))
+        Ok(index::newest(self.tables, conversation, word, at)?)
     }
 
     /// The words of the conversation that begin so.
     fn words(&self, conversation: ConversationId, beginning: &str) -> Result<Vec<String>, SearchError> {
-        let (mut from, to) = index::beginning_with(conversation, beginning);
-        let mut words = Vec::new();
+        let mut words: Vec<String> = Vec::new();
         loop {
             self.spend(1)?;
-            let mut found = None;
-            self.tables.0.scan(WORDS, &from, Some(&to), &mut |key, _| {
-                found = index::word_of(key).map(str::to_owned);
-                false
-            })?;
-            let Some(word) = found else { return Ok(words) };
-            from = index::after_word(conversation, &word);
+            let last = words.last().map(String::as_str);
+            let Some(word) = index::next_word(self.tables, conversation, beginning, last)? else { return Ok(words) };
             words.push(word);
         }
     }

@@ -11,6 +11,15 @@ const QUERY_WORDS_MAX: usize = 32;
 /// takes for them, parted further at anything that is neither letter nor digit, so that the parts of `example.com` are found;
 /// where it knows no words, as in Chinese, each character is one.
 pub(super) fn words(text: &str) -> Vec<String> {
+    if text.is_ascii() {
+        // The same, in a tenth of the time: no such letter has another form.
+        let parts = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
+        return parts.map(str::to_ascii_lowercase).collect();
+    }
+    words_of_any(text)
+}
+
+fn words_of_any(text: &str) -> Vec<String> {
     let plain: String = text.nfkd().filter(|c| !is_accent(*c)).nfc().collect();
     let folded = caseless::default_case_fold_str(&plain);
     let parts = folded.unicode_words().flat_map(|word| word.split(|c: char| !c.is_alphanumeric()));
@@ -104,6 +113,13 @@ mod tests {
         assert_eq!(words("東京 です"), ["東", "京", "で", "す"]);
         assert_eq!(words("안녕하세요"), ["안녕하세요"]);
         assert_eq!(words("👍 … !"), Vec::<String>::new());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn plain_text_is_told_apart_as_any_text_is(text in "[ -~\\t\\n]{0,60}") {
+            proptest::prop_assert_eq!(words(&text), words_of_any(&text));
+        }
     }
 
     #[track_caller]

@@ -70,8 +70,8 @@ fn an_entry_of_a_newer_version_stops_the_node() {
 fn a_batch_that_was_cut_by_a_crash_is_applied_once() {
     let store = MemoryState::new(TABLES);
     let batch = [Entry::Chat(create("alice", 1)), CHECK, Entry::Chat(create("bob", 2))];
-    // One for opening, one for what comes before the check.
-    let mut failing = Replica::over(Arc::new(FailsAfter { store: store.clone(), writes: Mutex::new(2) }));
+    // One for what comes before the check.
+    let mut failing = Replica::over(Arc::new(FailsAfter { store: store.clone(), writes: Mutex::new(1) }));
     assert!(failing.apply(&batch).is_err());
     assert_eq!(Application::applied(&*failing.app), Ok(None), "to Raft, nothing of the batch was applied");
 
