@@ -24,7 +24,7 @@ use super::types::{Reply, TypeConfig};
 pub(super) const APPLY_MAX: usize = 1024;
 
 /// How long a transaction stays open under load. What others see of its entries is that much later.
-const SHARED_FOR: Duration = Duration::from_millis(20);
+const SHARED_FOR: Duration = Duration::from_millis(40);
 
 /// Load: this many entries each second. Below it, a transaction is not held open.
 const HIGH_PACE_PER_SECOND: f64 = 1_500.0;
