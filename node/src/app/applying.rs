@@ -104,7 +104,7 @@ impl App {
 #[derive(Default)]
 struct News {
     notices: Vec<(Cursor, Notice)>,
-    stored: Vec<Stored>,
+    stored: Stored,
 }
 
 /// What a transaction did.
@@ -179,7 +179,7 @@ fn follow_chat(to: &mut dyn Write, at: Cursor, command: &Command, news: &mut New
     for change in &outcome.changes {
         changes::write(to, change)?;
         if let Change::PutMessage(message) = change {
-            news.stored.push(message.into());
+            news.stored.add(message);
         }
     }
     news.notices.extend(outcome.notices.into_iter().map(|notice| (at, notice)));

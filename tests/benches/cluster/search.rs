@@ -22,7 +22,7 @@ pub(crate) async fn measure() -> bool {
     let mut cluster = cluster();
     let (_, reader) = failover::log_in(&cluster, cluster.home(), "reader").await;
     let empty = state_bytes(&mut cluster);
-    let one_word = load::fill_with(&cluster, MESSAGES, "one", None, one_word).await;
+    let one_word = load::fill_with(&cluster, MESSAGES, "one", Some("reader"), one_word).await;
     let plain = state_bytes(&mut cluster);
     let many_words = load::fill_with(&cluster, MESSAGES, "many", Some("reader"), many_words).await;
     let indexed = state_bytes(&mut cluster);
@@ -88,12 +88,23 @@ async fn read_everything(reader: &Client) -> (Duration, usize) {
     (started.elapsed(), count)
 }
 
-/// What the state of a node takes on its disk.
+/// What the state of a node takes on its disk, once that does not grow any more.
 fn state_bytes(cluster: &mut Cluster) -> u64 {
     // Every node has applied everything, and what is in the log does not count.
     cluster.cli().run(&["cluster", "check"]).ok();
     let name = cluster.running().into_iter().next().expect("a node runs");
-    size_of(&cluster.home().join("data").join(name).join("state"))
+    let folder = cluster.home().join("data").join(name).join("state");
+    let mut size = size_of(&folder);
+    // The index is made behind the messages.
+    for _ in 0..30 {
+        std::thread::sleep(Duration::from_secs(1));
+        let now = size_of(&folder);
+        if now == size {
+            break;
+        }
+        size = now;
+    }
+    size
 }
 
 fn size_of(path: &Path) -> u64 {

@@ -22,6 +22,9 @@ const LOOKS_MAX: u32 = 100_000;
 /// How much text costs as much as a look: telling its words apart takes that long.
 const TEXT_A_LOOK_BYTES: usize = 64;
 
+/// What looking at the texts may cost that are not in the index yet: twice of what waits there at most when nobody is behind.
+const LOOKS_NOT_INDEXED_MAX: u32 = 200_000;
+
 /// Why nothing was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SearchError {
@@ -54,16 +57,17 @@ pub(in crate::app) fn find(
     let Some(newest) = scope.before.map_or(u64::MAX, |before| before.0).checked_sub(1).map(Cursor) else {
         return Ok((Vec::new(), false));
     };
-    let looks = Looks { tables, left: Cell::new(LOOKS_MAX) };
     let up_to = Extent::of(tables)?.up_to;
     let mut taken = Taken::up_to(scope.limit);
     if newest > up_to {
+        let looks = Looks { tables, left: Cell::new(LOOKS_NOT_INDEXED_MAX) };
         let not_indexed = not_indexed(&looks, &scope.conversations, query, (up_to, newest))?;
         // Whatever the index finds is older.
         if !not_indexed.into_iter().all(|message| taken.take(message)) {
             return infos(tables, taken);
         }
     }
+    let looks = Looks { tables, left: Cell::new(LOOKS_MAX) };
     in_index(&looks, &scope.conversations, query, newest.min(up_to), &mut taken)?;
     infos(tables, taken)
 }

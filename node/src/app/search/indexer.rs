@@ -1,12 +1,11 @@
-//! Keeps the index up with the messages: behind them, many at a time, so that storing a message does not wait for its words.
+//! Keeps the index up with the messages: behind them, very many at a time, so that storing a message does not wait for its words.
 //!
 //! ```text
-//! applying ─▶ note: what was stored ─▶ waiting, until there are enough ─▶ add: one transaction
-//! opening, a snapshot, too many at once ─▶ catch up: conversation by conversation, a transaction for each some
+//! applying ─▶ note: so much was stored ─▶ enough ─▶ conversation by conversation, a transaction for each some messages
 //! ```
-//! What the index does not have yet is found all the same: whoever searches looks at those texts.
+//! Messages of one conversation that go into the index together share a row for each word they have in common; so the longer
+//! they wait, the less each costs. What the index does not have yet is found all the same: whoever searches looks at those texts.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -17,33 +16,32 @@ use tokio::sync::watch;
 use super::index::{Extent, Postings, Progress};
 use crate::app::keys::{self, Key};
 use crate::app::tables::Tables;
-use crate::app::value;
 use crate::store::StoreError;
 use crate::store::state::StateStore;
 
-/// So many messages, or so much text, go into the index at once: enough that words they have in common share rows and
-/// pages, and few enough that whoever searches reads the rest quickly and whoever writes does not wait for long.
-const MESSAGES_AT_ONCE: usize = 1_024;
-const TEXT_AT_ONCE_BYTES: usize = 128 * 1024;
+/// So many messages, or so much text, wait before they are taken in. A look at all of these takes a tenth of a second,
+/// and whoever searches looks only at those of one account.
+const MESSAGES_WAITING: usize = 16 * 1024;
+const TEXT_WAITING_BYTES: usize = 4 * 1024 * 1024;
 
-/// How many messages may wait to be taken in. Beyond it they are looked up in the tables.
-const WAITING_MAX: usize = 64 * 1024;
+/// So many messages, or so much text, go into the index in one transaction: whoever stores messages waits for it.
+const MESSAGES_AT_ONCE: usize = 1_024;
+const TEXT_AT_ONCE_BYTES: usize = 64 * 1024;
 
 /// How many conversations are looked at for new messages at once.
 const CONVERSATIONS_AT_ONCE: usize = 1_024;
 
-/// A message that was stored.
-#[derive(Clone, Copy, Debug)]
+/// What was stored.
+#[derive(Clone, Copy, Debug, Default)]
 pub(in crate::app) struct Stored {
-    pub(in crate::app) conversation: ConversationId,
-    pub(in crate::app) cursor: Cursor,
-    pub(in crate::app) size_bytes: usize,
+    messages: usize,
+    text_bytes: usize,
 }
 
-impl From<&Message> for Stored {
-    fn from(message: &Message) -> Self {
-        let (conversation, cursor) = (message.conversation, message.cursor);
-        Self { conversation, cursor, size_bytes: message.text.as_str().len() }
+impl Stored {
+    pub(in crate::app) fn add(&mut self, message: &Message) {
+        self.messages += 1;
+        self.text_bytes += message.text.as_str().len();
     }
 }
 
@@ -63,34 +61,17 @@ struct Shared {
     failure: watch::Sender<Option<StoreError>>,
 }
 
-#[derive(Default)]
 struct Work {
-    /// In the order of the log.
-    waiting: VecDeque<Stored>,
-    size_bytes: usize,
-    /// How far the index goes, as far as is known here: everything after it is waiting, unless we are `behind`.
-    up_to: Cursor,
-    behind: bool,
+    waiting: Stored,
+    /// Nobody knows how much is waiting.
+    at_once: bool,
     stop: bool,
 }
 
 impl Work {
     fn is_enough(&self) -> bool {
-        self.waiting.len() >= MESSAGES_AT_ONCE || self.size_bytes >= TEXT_AT_ONCE_BYTES
+        self.at_once || self.waiting.messages >= MESSAGES_WAITING || self.waiting.text_bytes >= TEXT_WAITING_BYTES
     }
-
-    fn fall_behind(&mut self) {
-        self.waiting.clear();
-        self.size_bytes = 0;
-        self.behind = true;
-    }
-}
-
-/// What the thread does next.
-enum Next {
-    CatchUp,
-    /// Takes these in, if the index still goes up to there.
-    Add(Cursor, Vec<Stored>),
 }
 
 impl Indexer {
@@ -99,7 +80,7 @@ impl Indexer {
         store: Arc<dyn StateStore>,
         failure: watch::Sender<Option<StoreError>>,
     ) -> Result<Self, StoreError> {
-        let work = Mutex::new(Work { behind: true, ..Work::default() });
+        let work = Mutex::new(Work { waiting: Stored::default(), at_once: true, stop: false });
         let shared = Arc::new(Shared { store, work, news: Condvar::new(), turn: Mutex::default(), failure });
         let thread = std::thread::Builder::new().name("index".to_owned()).spawn({
             let shared = Arc::clone(&shared);
@@ -113,25 +94,19 @@ impl Indexer {
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// These were stored, and can be read. In the order of the log.
-    pub(in crate::app) fn note(&self, stored: Vec<Stored>) {
-        if stored.is_empty() {
-            return;
-        }
+    /// So much was stored, and can be read.
+    pub(in crate::app) fn note(&self, stored: Stored) {
         let mut work = self.shared.work();
-        work.size_bytes += stored.iter().map(|stored| stored.size_bytes).sum::<usize>();
-        work.waiting.extend(stored);
-        if work.waiting.len() > WAITING_MAX {
-            work.fall_behind();
-        }
-        if work.behind || work.is_enough() {
+        work.waiting.messages += stored.messages;
+        work.waiting.text_bytes += stored.text_bytes;
+        if work.is_enough() {
             self.shared.news.notify_one();
         }
     }
 
     /// Another state has taken the place of the one there was.
     pub(in crate::app) fn start_over(&self) {
-        self.shared.work().fall_behind();
+        self.shared.work().at_once = true;
         self.shared.news.notify_one();
     }
 
@@ -153,112 +128,62 @@ impl Shared {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn run(&self) {
-        while let Some(next) = self.next() {
-            let done = match next {
-                Next::CatchUp => self.catch_up(),
-                Next::Add(after, stored) => self.add(after, &stored),
-            };
-            if let Err(error) = done {
+        while self.wait() {
+            if let Err(error) = self.catch_up() {
                 self.failure.send_replace(Some(error));
                 return;
             }
         }
     }
 
-    /// Waits for something to do. None: to stop.
-    fn next(&self) -> Option<Next> {
-        let idle = |work: &mut Work| !work.stop && !work.behind && !work.is_enough();
-        let mut work = self.news.wait_while(self.work(), idle).unwrap_or_else(PoisonError::into_inner);
-        if work.stop {
-            return None;
-        }
-        if work.behind {
-            return Some(Next::CatchUp);
-        }
-        let mut size_bytes = 0;
-        let mut count = 0;
-        for stored in work.waiting.iter().take(MESSAGES_AT_ONCE) {
-            size_bytes += stored.size_bytes;
-            count += 1;
-            if size_bytes >= TEXT_AT_ONCE_BYTES {
-                break;
-            }
-        }
-        work.size_bytes -= size_bytes;
-        let stored = work.waiting.drain(..count).collect();
-        Some(Next::Add(work.up_to, stored))
-    }
-
-    /// Takes these in, which are all that was stored after that place up to the last of them.
-    fn add(&self, after: Cursor, stored: &[Stored]) -> Result<(), StoreError> {
-        let _turn = self.turn();
-        let Some(last) = stored.last() else { return Ok(()) };
-        let expected = Extent { up_to: after, progress: None };
-        let messages = self.read(stored)?;
-        if self.write(expected, &Postings::of(&messages), Extent { up_to: last.cursor, progress: None })? {
-            self.work().up_to = last.cursor;
-        } else {
-            self.work().fall_behind();
-        }
-        Ok(())
-    }
-
-    fn read(&self, stored: &[Stored]) -> Result<Vec<Message>, StoreError> {
-        let state = self.store.read()?;
-        let missing = || value::damaged("the state", "a message that was stored");
-        let read = |stored: &Stored| Tables(&*state).message(stored.conversation, stored.cursor)?.ok_or_else(missing);
-        stored.iter().map(read).collect()
+    /// Waits for something to do. False: to stop.
+    fn wait(&self) -> bool {
+        let idle = |work: &mut Work| !work.stop && !work.is_enough();
+        !self.news.wait_while(self.work(), idle).unwrap_or_else(PoisonError::into_inner).stop
     }
 
     /// Takes in what is there and the index does not have, as of now.
     fn catch_up(&self) -> Result<(), StoreError> {
         let _turn = self.turn();
-        self.work().behind = false;
-        let mut count = 0;
+        // Before the state is looked at: what is stored from here on is counted anew.
+        {
+            let mut work = self.work();
+            work.waiting = Stored::default();
+            work.at_once = false;
+        }
         // Going on with what was begun earlier does not reach what was stored since.
         let mut reaches_now = false;
         loop {
             let missing = Missing::read(&*self.store)?;
             reaches_now |= missing.extent.progress.is_none();
-            count += missing.messages.len();
             let is_last = missing.then.progress.is_none();
             // Nothing is written where there is nothing to say.
             let is_idle = is_last && missing.messages.is_empty() && missing.extent.progress.is_none();
-            let done = is_idle || self.write(missing.extent, &Postings::of(&missing.messages), missing.then)?;
-            let mut work = self.work();
-            if work.stop || work.behind {
+            let is_done = is_idle || self.write(&missing)?;
+            if (is_done && is_last && reaches_now) || self.work().stop {
                 return Ok(());
             }
-            if done && is_last && reaches_now {
-                work.up_to = if is_idle { missing.extent.up_to } else { missing.then.up_to };
-                work.waiting.retain(|stored| stored.cursor > missing.then.up_to);
-                work.size_bytes = work.waiting.iter().map(|stored| stored.size_bytes).sum();
-                break;
-            }
         }
-        if count > MESSAGES_AT_ONCE {
-            tracing::info!(messages = count, "made the index for searching");
-        }
-        Ok(())
     }
 
     /// Whether it was written: not if the index has become another one meanwhile, with a state that was received.
-    fn write(&self, expected: Extent, postings: &Postings, then: Extent) -> Result<bool, StoreError> {
+    fn write(&self, missing: &Missing) -> Result<bool, StoreError> {
+        let postings = Postings::of(&missing.messages);
         let mut written = false;
         self.store.write(&mut |to| {
-            written = Extent::of(Tables(to))? == expected;
+            written = Extent::of(Tables(to))? == missing.extent;
             if written {
                 postings.write(to)?;
-                then.write(to)?;
+                missing.then.write(to)?;
             }
             Ok(())
         })?;
         Ok(written)
-    }
-
-    fn turn(&self) -> MutexGuard<'_, ()> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

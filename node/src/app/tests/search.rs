@@ -130,8 +130,11 @@ fn finds_numbers(app: &App, viewer: AccountId, count: usize) {
 #[test]
 fn messages_go_into_the_index_behind_their_storing() {
     let (mut replica, [(alice, session), ..]) = three();
-    let last = numbered(&mut replica, session, 1_500);
-    // Enough have been stored for the index to begin, by itself.
+    numbered(&mut replica, session, 1_500);
+    finds_numbers(&replica.app, alice, 1_500);
+    let long = "long ".repeat(3_200);
+    let last = (0..300).map(|_| replica.says(session, "bob", &long).1).last().unwrap();
+    // Enough for the index to be made, by itself.
     indexed(&replica.app);
     finds_numbers(&replica.app, alice, 1_500);
     replica.app.indexer.catch_up();
@@ -217,7 +220,7 @@ fn too_much_that_is_not_in_the_index_is_not_looked_at() {
     let long = "word ".repeat(3_000);
     let app = replica.app.clone();
     let turn = app.indexer.pause();
-    for _ in 0..450 {
+    for _ in 0..900 {
         replica.says(session, "bob", &long);
     }
     let query = Query::parse("other").unwrap();
