@@ -22,7 +22,7 @@ usage: cargo xtask <command>
             --cli: in this terminal; --headless: the nodes only; --fresh: forget what earlier runs left
   test      every test of every crate, and of the app's page
   page      the app's page in a real browser, screen by screen, with the fake back end
-  window    the app in its real window, against real nodes, on a display of its own
+  window    the app in its real window, against real nodes, on a display of its own (it is a part of test)
   check     formatting, lints, layering, licences and bans; never writes to a source file
   package   a Debian package of the app and the daemon; its path is printed
   bench [NAME...]
