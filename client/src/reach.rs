@@ -306,7 +306,13 @@ impl Driver {
                 self.step(Event::Lost { link });
             }
             Said::Pushed(Push::Leaving) => self.step(Event::Leaving { link }),
-            Said::Pushed(Push::Cluster(health)) => self.health(link, health).await,
+            Said::Pushed(Push::Cluster(health)) => {
+                // What was asked before may be answered as it was then; whatever changes from here on is told.
+                if self.state.live() == Some(link) {
+                    self.asking.abort_all();
+                }
+                self.health(link, health).await;
+            }
             Said::Pushed(Push::Account { account, change }) => {
                 self.publish.hub.note(Update::Account { account, change });
             }

@@ -92,6 +92,15 @@ impl Guest {
                 _ => None,
             };
             let sends = matches!(request, Request::Send { .. });
+            if let (Some(Fault::TellsStatusLate(late)), Request::ClusterStatus) = (self.fault(), &request) {
+                let result = self.answer(request);
+                let (writer, applied) = (writer.clone(), *self.shared.applied.borrow());
+                tokio::spawn(async move {
+                    tokio::time::sleep(late).await;
+                    write_frame(&writer, FromNode::Answered(Answered { id, result, applied, stale: false })).await;
+                });
+                continue;
+            }
             let result = self.answer(request);
             if sends && self.loses_this_answer() {
                 return;
@@ -177,7 +186,11 @@ impl Guest {
         }
         match request {
             Request::Ping | Request::Leave => Ok(Answer::Done),
-            Request::ClusterStatus => Ok(Answer::ClusterStatus(self.status(!cut_off))),
+            Request::ClusterStatus => {
+                self.shared.state().status_asked += 1;
+                let writable = self.shared.health.borrow().writable && !cut_off;
+                Ok(Answer::ClusterStatus(self.status(writable)))
+            }
             Request::Accounts { .. } => Ok(Answer::Accounts { accounts: Vec::new(), more: false }),
             Request::RegisterStart { name, registration } => Ok(self.register_start(&name, &registration)),
             Request::RegisterFinish { creation, name, upload, token } => {

@@ -50,6 +50,8 @@ pub(crate) struct State {
     pub(crate) faults: HashMap<PeerId, Fault>,
     /// How often a `Send` reached any node.
     pub(crate) sends: u64,
+    /// How often any node was asked how the cluster is.
+    pub(crate) status_asked: u64,
     /// What `Shuffles` keeps for later.
     late: Vec<Command>,
     /// What `Shuffles` draws from, the same in every run.
@@ -63,6 +65,8 @@ pub(crate) enum Fault {
     NoQuorum,
     /// Messages are stored, and the connection ends before the answer is out. So many times.
     LosesAnswers(u32),
+    /// It looks how the cluster is when it is asked, and says so only after this long. Until then it answers others.
+    TellsStatusLate(Duration),
     /// Its feed begins with rows that were not asked for.
     Repeats,
     /// It takes requests and says nothing more, not even to a ping.
@@ -87,6 +91,7 @@ impl Cluster {
             feed: BTreeMap::new(),
             faults: HashMap::new(),
             sends: 0,
+            status_asked: 0,
             late: Vec::new(),
             chance: StdRng::seed_from_u64(1),
         };
@@ -144,6 +149,11 @@ impl Cluster {
     /// All nodes tell their clients so.
     pub(crate) fn say_that_the_leader_is(&self, name: &str) {
         self.shared.health.send_modify(|health| health.leader = Some(name.to_owned()));
+    }
+
+    /// All nodes tell their clients whether messages can be stored.
+    pub(crate) fn say_that_it_is_writable(&self, writable: bool) {
+        self.shared.health.send_modify(|health| health.writable = writable);
     }
 
     /// Where the running nodes are.

@@ -8,7 +8,7 @@ use wire::peer::Incarnation;
 use wire::transport::memory::Network;
 
 use super::person;
-use crate::testing::{Cluster, until};
+use crate::testing::{Cluster, Fault, until};
 use crate::{Access, Client, Config, LinkState};
 
 #[tokio::test(start_paused = true)]
@@ -87,6 +87,25 @@ async fn a_client_that_is_told_much_and_asks_nothing_is_not_taken_for_gone() {
         cluster.say_that_the_leader_is(if turn % 2 == 0 { "n1" } else { "n2" });
         tokio::time::sleep(Duration::from_millis(500)).await;
         assert_eq!(*link.borrow(), before, "after {turn} times");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_from_before_an_election_does_not_undo_what_was_told_after_it() {
+    let cluster = Cluster::of(&[1]);
+    cluster.fault(1, Some(Fault::TellsStatusLate(Duration::from_millis(500))));
+    let folder = tempfile::tempdir().expect("a folder");
+    let client = cluster.client(&folder);
+    let link = client.link();
+    until(|| matches!(&*link.borrow(), LinkState::Live { .. })).await;
+    cluster.say_that_it_is_writable(false);
+    until(|| cluster.state().status_asked > 0).await;
+    cluster.say_that_it_is_writable(true);
+    until(|| matches!(&*link.borrow(), LinkState::Live { writable: true, .. })).await;
+    let before = link.borrow().clone();
+    for _ in 0..100 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert_eq!(*link.borrow(), before);
     }
 }
 
