@@ -43,6 +43,7 @@ async fn the_app_dies_with_messages_in_its_outbox_and_no_node_to_take_them() {
 
     let alice = Window::open(&people.display, people.cluster.home(), profile).await;
     alice.says("Pick somebody to talk to").await;
+    alice.says("Reconnecting").await;
     for node in ["n1", "n2", "n3"] {
         people.cluster.launch(node);
     }

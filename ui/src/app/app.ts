@@ -46,13 +46,19 @@ export class App {
     window.addEventListener("blur", blurred);
     window.addEventListener("pagehide", blurred);
     void this.preferences.load();
-    this.attempt(this.session.start());
+    this.attempt(this.#begin());
     return () => {
       stop();
       window.removeEventListener("focus", focused);
       window.removeEventListener("blur", blurred);
       window.removeEventListener("pagehide", blurred);
     };
+  }
+
+  async #begin(): Promise<void> {
+    const start = await this.session.start();
+    this.#following.waitForCalm();
+    await this.session.goOn(start);
   }
 
   /** Says so, should it be refused. */

@@ -29,7 +29,7 @@ export class Following {
   #told(update: Update): void {
     const highest = this.#store.state.cursor;
     this.#store.dispatch({ type: "update", update, at: performance.now() });
-    this.#waitForCalm();
+    this.waitForCalm();
     switch (update.type) {
       case "message":
         if (update.message.cursor > highest) this.#announce(update.message);
@@ -67,13 +67,13 @@ export class Following {
   }
 
   /** Trouble is mentioned after a second, and not by an update: the time has to be told. */
-  #waitForCalm(): void {
+  waitForCalm(): void {
     const left = calmFor(this.#store.state.connection, performance.now());
     if (left === null || this.#timer !== null) return;
     this.#timer = setTimeout(() => {
       this.#timer = null;
       this.#store.dispatch({ type: "tick", at: performance.now() });
-      this.#waitForCalm();
+      this.waitForCalm();
     }, left);
   }
 }

@@ -1,6 +1,6 @@
 // Finding a chat, getting in, and leaving again.
 
-import type { Account, Backend, Login } from "../backend";
+import type { Account, Backend, Login, Start } from "../backend";
 import type { Store } from "./store.svelte";
 
 /** Accounts asked for at a time, and how many are listed at most; beyond it the filter asks the nodes. */
@@ -20,9 +20,15 @@ export class Session {
     this.#store = store;
   }
 
-  async start(): Promise<void> {
+  /** What is known without any node. */
+  async start(): Promise<Start> {
     const start = await this.#backend.call("start", {});
     this.#store.dispatch({ type: "started", start, at: performance.now() });
+    return start;
+  }
+
+  /** Goes on as whoever was here last, if that is clear. */
+  async goOn(start: Start): Promise<void> {
     const [only] = start.accounts;
     if (start.signed_in !== null) await this.#begin();
     else if (start.joined && start.accounts.length === 1 && only !== undefined) await this.resume(only).catch(() => {});

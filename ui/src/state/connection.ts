@@ -138,9 +138,14 @@ export function quorum({ health, cluster }: Connection): Quorum | null {
   if (nodes === undefined || nodes.length === 0) return null;
   const voters = cluster?.voters ?? nodes.length;
   return {
-    reachable: nodes.filter((node) => node.reachable).map((node) => node.name),
-    unreachable: nodes.filter((node) => !node.reachable).map((node) => node.name),
+    reachable: names(nodes.filter((node) => node.reachable)),
+    unreachable: names(nodes.filter((node) => !node.reachable)),
     voters,
     needed: Math.floor(voters / 2) + 1,
   };
+}
+
+/** As people count: n2 before n10. */
+function names(nodes: readonly { readonly name: string }[]): string[] {
+  return nodes.map((node) => node.name).sort((one, other) => one.localeCompare(other, undefined, { numeric: true }));
 }

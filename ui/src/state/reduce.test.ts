@@ -323,7 +323,8 @@ describe("trouble with the nodes", () => {
   });
 
   it("without a quorum names the machines, and how many it takes", () => {
-    const alone = at(well, 0, { type: "cluster", health: health(null, ["n2"], false) });
+    const seen = health(null, ["n2"], false);
+    const alone = at(well, 0, { type: "cluster", health: { ...seen, nodes: [...seen.nodes].reverse() } });
     expect(quorum(alone.connection)).toEqual({ reachable: ["n2"], unreachable: ["n1", "n3"], voters: 3, needed: 2 });
     expect(reduce(alone, { type: "tick", at: 1_000 }).connection.notice).toBe("read_only");
   });
