@@ -103,6 +103,8 @@ const refused = (text) => async (page) => {
 const press = (key) => (page) => page.keyboard.press(key);
 const click = (name) => (page) => page.getByRole("button", { name }).click();
 
+const noNode = after((page) => page.locator(".sidebar .count").first().waitFor(), (page) => kill(page, "n1", "n2", "n3"), says(/^Reconnecting…/u));
+
 export const SCREENS = [
   { name: "welcome", scene: "first_run", show: says("On this computer: n1, n2 and n3") },
   { name: "welcome-nothing-found", scene: "nothing_found", show: says("Nothing found so far") },
@@ -154,6 +156,8 @@ export const SCREENS = [
     ),
   },
   { name: "reconnecting", show: after(opens("bob"), (page) => kill(page, "n1", "n2", "n3"), says(/^Reconnecting…/u)) },
+  { name: "reconnecting-nothing-open", show: noNode },
+  { name: "narrow-list-reconnecting", viewport: NARROW, show: noNode },
   { name: "takeover", show: after(conversation, (page) => kill(page, "n1"), says(/took over in/u), press("Control+m"), says(/next machine that fails/u)) },
   { name: "machines", show: after(conversation, press("Control+m"), says(/^All is well/u)) },
   { name: "machines-read-only", show: after(readOnly, click("Show machines"), says(/^Read-only: too few/u)) },

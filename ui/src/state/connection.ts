@@ -125,6 +125,13 @@ export function calmFor(connection: Connection, at: number): number | null {
   return noticeOf(connection, trouble, at) === null ? null : 0;
 }
 
+/** What is known of the machines from here: of none, once this device has been without any for a while. */
+export function healthFromHere({ health, cluster, notice }: Connection): Health | null {
+  const known = health ?? (cluster === null ? null : { leader: cluster.leader, writable: cluster.writable, nodes: cluster.nodes });
+  if (known === null || notice !== "reconnecting") return known;
+  return { leader: null, writable: false, nodes: known.nodes.map(({ name }) => ({ name, reachable: false })) };
+}
+
 /** Who can be reached, and how many it takes to store something. */
 export interface Quorum {
   readonly reachable: readonly string[];

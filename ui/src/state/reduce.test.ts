@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Account, Conversation, Health, Link, Message, Update } from "../backend";
 import { sendState } from "./outbox";
-import { calmFor, quorum } from "./connection";
+import { calmFor, healthFromHere, quorum } from "./connection";
 import { unreadTotal } from "./conversations";
 import { neighbour, people } from "./people";
 import { reduce } from "./reduce";
@@ -320,6 +320,13 @@ describe("trouble with the nodes", () => {
     const back = at(lost, 9_100, { type: "link", link: LIVE });
     expect(back.connection).toMatchObject({ notice: null, trouble: null });
     expect(calmFor(back.connection, 9_100)).toBeNull();
+  });
+
+  it("with no machine in reach counts none, though the last that was heard was better", () => {
+    const lost = at(at(well, 0, { type: "cluster", health: health("n1", ["n1", "n2"]) }), 10, { type: "link", link: SEARCHING });
+    expect(healthFromHere(lost.connection)?.nodes.filter((node) => node.reachable).length).toBe(2);
+    const later = reduce(lost, { type: "tick", at: 1_010 });
+    expect(healthFromHere(later.connection)).toEqual(health(null, []));
   });
 
   it("without a quorum names the machines, and how many it takes", () => {
