@@ -52,10 +52,15 @@ impl Access {
         Ok(Self { granted: Granted { access, addresses: Vec::new(), operator } })
     }
 
+    /// The text of the secret of the cluster that this user's nodes founded. None: they founded none.
+    pub fn founded_by(paths: &Paths) -> Result<Option<String>, ClientError> {
+        Ok(read(&paths.cluster_secret_file())?.map(|text| text.trim().to_owned()))
+    }
+
     /// What this user's own nodes leave for it: the secret of the cluster that they founded, or a code of the one that they joined.
     /// Where there are both, the one whose nodes run here. None: no node of this user ever ran here.
     pub fn of_user(paths: &Paths) -> Result<Option<Self>, ClientError> {
-        let secret = read(&paths.cluster_secret_file())?.map(|text| Self::from_secret(text.trim())).transpose()?;
+        let secret = Self::founded_by(paths)?.map(|text| Self::from_secret(&text)).transpose()?;
         let code = read(&paths.client_code_file())?.map(|text| Self::from_code(&text)).transpose()?;
         let (Some(founded), Some(joined)) = (&secret, &code) else { return Ok(secret.or(code)) };
         let runs = |access: &Self| !nodes_here(paths.runtime_dir(), access).is_empty();

@@ -96,15 +96,7 @@ impl Context {
 
     /// The text of this user's cluster secret, where one was ever made.
     pub(super) fn cluster_secret(&self) -> Result<Option<String>, CliError> {
-        let file = self.settings.paths.cluster_secret_file();
-        match std::fs::read_to_string(&file) {
-            Ok(text) => Ok(Some(text)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => {
-                let sentence = format!("The cluster secret {} cannot be read: {error}.", file.display());
-                Err(CliError::refused(Code::Damaged, sentence))
-            }
-        }
+        Ok(Access::founded_by(&self.settings.paths)?)
     }
 
     /// A code beats what the profile remembers, which beats what this user's own nodes leave: a

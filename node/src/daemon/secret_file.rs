@@ -38,7 +38,7 @@ pub(super) fn read(file: &Path) -> Result<Option<ClusterSecret>, DaemonError> {
 pub(super) fn leave_client_code(file: &Path, node: &NodeSecret, clock: &dyn Clock) -> Result<(), DaemonError> {
     let grant = Grant::Client(node.client_secret());
     let text = format!("{}\n", Invite { cluster: node.cluster_id(), addresses: Vec::new(), grant });
-    if fs::read(file).is_ok_and(|kept| kept == text.as_bytes()) {
+    if is_private(file) && fs::read(file).is_ok_and(|kept| kept == text.as_bytes()) {
         return Ok(());
     }
     let replace = || {
@@ -75,6 +75,19 @@ fn temporary(folder: &Path, clock: &dyn Clock) -> PathBuf {
     let mut number = [0; 8];
     clock.fill(&mut number);
     folder.join(format!(".secret.{:016x}", u64::from_be_bytes(number)))
+}
+
+/// Whether nobody else may read it. False where it cannot be looked at.
+#[cfg(unix)]
+fn is_private(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(file).is_ok_and(|file| file.permissions().mode() & 0o077 == 0)
+}
+
+/// A folder of the user's is the user's own there.
+#[cfg(not(unix))]
+fn is_private(_file: &Path) -> bool {
+    true
 }
 
 /// Nobody else may read it, at no moment.
@@ -122,6 +135,21 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("cluster-secret");
         read_or_make(&file, &SystemClock).unwrap();
+        assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_code_that_others_may_read_is_left_anew() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("client-code");
+        let node = ClusterSecret::generate(&mut |bytes| bytes.fill(1)).node_secret();
+        for mode in [0o600, 0o644] {
+            leave_client_code(&file, &node, &SystemClock).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        leave_client_code(&file, &node, &SystemClock).unwrap();
         assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
