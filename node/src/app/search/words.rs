@@ -22,7 +22,9 @@ pub(super) fn words(text: &str) -> Vec<String> {
 fn words_of_any(text: &str) -> Vec<String> {
     let plain: String = text.nfkd().filter(|c| !is_accent(*c)).nfc().collect();
     let folded = caseless::default_case_fold_str(&plain);
-    let parts = folded.unicode_words().flat_map(|word| word.split(|c: char| !c.is_alphanumeric()));
+    // The marks that are no accents belong to the letter before them.
+    let ends = |c: char| !c.is_alphanumeric() && canonical_combining_class(c) == 0;
+    let parts = folded.unicode_words().flat_map(|word| word.split(ends));
     parts.filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
@@ -120,6 +122,8 @@ mod tests {
         assert_eq!(words("see https://example.com/a_b?x=1"), ["see", "https", "example", "com", "a", "b", "x", "1"]);
         assert_eq!(words("東京 です"), ["東", "京", "で", "す"]);
         assert_eq!(words("안녕하세요"), ["안녕하세요"]);
+        assert_eq!(words("हिन्दी फ़िल्म"), ["हिन्दी", "फ़िल्म"]);
+        assert_eq!(words("がぎ").len(), 2);
         assert_eq!(words("👍 … !"), Vec::<String>::new());
     }
 
