@@ -13,6 +13,7 @@ const LOOK_AROUND_MS = 1000;
 export class Session {
   readonly #backend: Backend;
   readonly #store: Store;
+  #pendingLoads = 0;
   #looking: ReturnType<typeof setTimeout> | null = null;
 
   constructor(backend: Backend, store: Store) {
@@ -136,9 +137,10 @@ export class Session {
   }
 
   async loadPending(): Promise<void> {
-    this.#store.dispatch({ type: "pending_loading" });
+    const load = ++this.#pendingLoads;
+    this.#store.dispatch({ type: "pending_loading", load });
     const pending = await this.#backend.call("pending", {}).catch(() => null);
-    if (pending !== null) this.#store.dispatch({ type: "pending_loaded", pending });
+    this.#store.dispatch({ type: "pending_loaded", load, pending });
   }
 
   async loadCluster(): Promise<void> {

@@ -10,7 +10,11 @@ afterEach(cleanup);
 describe("a screen that cannot be drawn", () => {
   it("says so and offers to open it again, instead of standing still", async () => {
     const reported = vi.fn();
-    vi.stubGlobal("reportError", reported);
+    // As browsers have it, which call it for nobody else.
+    vi.stubGlobal("reportError", function (this: unknown, thrown: unknown) {
+      if (this !== undefined && this !== globalThis) throw new TypeError("Illegal invocation");
+      reported(thrown);
+    });
     const app = new App(new FakeBackend());
     render(Root, { props: { app } });
     await vi.waitUntil(() => app.store.state.stage === "chat");

@@ -15,8 +15,10 @@ export type Event =
   | { type: "signed_out"; ended: Refusal | null; forget: string | null }
   | { type: "accounts_loaded"; accounts: Account[] }
   | { type: "conversations_loaded"; conversations: Conversation[] }
-  | { type: "pending_loading" }
-  | { type: "pending_loaded"; pending: Pending[] }
+  /** The outbox is asked for, the `load`th time. */
+  | { type: "pending_loading"; load: number }
+  /** And that was answered; null: it could not be. */
+  | { type: "pending_loaded"; load: number; pending: Pending[] | null }
   | { type: "drafts_loaded"; drafts: Draft[] }
   | { type: "draft_changed"; draft: Draft }
   | { type: "cluster_loaded"; cluster: Cluster }

@@ -2,7 +2,7 @@
 
 import type { Pending, Refusal, To } from "../backend";
 import { writable } from "./connection";
-import type { Connection, Outgoing, PersonId, State } from "./state";
+import type { Connection, Outgoing, OutboxNews, PersonId, State } from "./state";
 
 /** In words: waiting on this disk, under way, asked without an answer, or refused for good. */
 export type SendState = "queued" | "sending" | "unconfirmed" | "failed";
@@ -37,16 +37,24 @@ export function withQueued(state: State, pending: Pending): readonly Outgoing[] 
   return [...without(state.outbox, pending.id), outgoing];
 }
 
-/** What the back end answered, but for the messages that something was heard of since it was asked: those are as they are here. */
+/** What the back end answered, but for the messages that something was heard of since it was asked. */
 export function loaded(state: State, pending: readonly Pending[]): readonly Outgoing[] {
-  const isNews = ({ id }: { id: string }) => state.outboxNews?.has(id) ?? false;
-  const answered = pending.filter((each) => !isNews(each)).map((each) => outgoingOf(state, each));
-  return [...answered.filter((each) => each !== null), ...state.outbox.filter(isNews)];
+  const news = state.outboxLoad?.news ?? new Map<string, OutboxNews>();
+  const answered: Outgoing[] = [];
+  for (const each of pending) {
+    const heard = news.get(each.id);
+    if (heard === "queued" || heard === "gone") continue;
+    const outgoing = outgoingOf(state, heard === undefined ? each : { ...each, failed: heard });
+    if (outgoing !== null) answered.push(outgoing);
+  }
+  const known = new Set(answered.map((each) => each.id));
+  return [...answered, ...state.outbox.filter((each) => news.has(each.id) && !known.has(each.id))];
 }
 
 /** Something was heard of this message. */
-export function withNews(state: State, id: string): State {
-  return state.outboxNews === null ? state : { ...state, outboxNews: new Set(state.outboxNews).add(id) };
+export function withNews(state: State, id: string, news: OutboxNews): State {
+  const { outboxLoad } = state;
+  return outboxLoad === null ? state : { ...state, outboxLoad: { ...outboxLoad, news: new Map(outboxLoad.news).set(id, news) } };
 }
 
 export function without(outbox: readonly Outgoing[], id: string): readonly Outgoing[] {

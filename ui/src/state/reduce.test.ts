@@ -219,7 +219,7 @@ describe("sending", () => {
     const pending = (id: string) => ({ id, to: { account: bob.id }, text: id, queued_at: NOON, failed: null });
     const stored = (id: string, cursor: number): Update =>
       ({ type: "stored", id, conversation: 9, cursor, to: bob.id, sent_at: NOON, recipient_active: true });
-    const asked = play(withBob, { type: "pending_loading" });
+    const asked = play(withBob, { type: "pending_loading", load: 1 });
     const heard = told(
       asked,
       { type: "message", message: message(4, alice, bob, { id: "p1" }) },
@@ -227,16 +227,33 @@ describe("sending", () => {
       stored("p2", 5),
       { type: "queued", pending: pending("p4") },
     );
-    const answered = play(heard, { type: "pending_loaded", pending: ["p1", "p2", "p3"].map(pending) });
+    const answered = play(heard, { type: "pending_loaded", load: 1, pending: ["p1", "p2", "p3"].map(pending) });
     expect(answered.outbox.map((each) => each.id)).toEqual(["p3", "p4"]);
     const keys = timelineRows(answered, bob.id).map((row) => row.key);
     expect(new Set(keys).size).toBe(keys.length);
-    const later = play(answered, { type: "pending_loading" }, { type: "pending_loaded", pending: [pending("p4")] });
+    const later = play(answered, { type: "pending_loading", load: 2 }, { type: "pending_loaded", load: 2, pending: [pending("p4")] });
     expect(later.outbox.map((each) => each.id)).toEqual(["p4"]);
   });
 
+  it("shows what was refused while the outbox was asked for, in its place", () => {
+    const pending = (id: string) => ({ id, to: { account: bob.id }, text: id, queued_at: NOON, failed: null });
+    const heard = told(play(withBob, { type: "pending_loading", load: 1 }), { type: "failed", id: "p1", refusal: REFUSAL });
+    const answered = play(heard, { type: "pending_loaded", load: 1, pending: ["p1", "p2"].map(pending) });
+    expect(answered.outbox.map((each) => [each.id, each.failed])).toEqual([["p1", REFUSAL], ["p2", null]]);
+  });
+
+  it("believes the newest answer about the outbox alone", () => {
+    const pending = (id: string) => ({ id, to: { account: bob.id }, text: id, queued_at: NOON, failed: null });
+    const twice = play(withBob, { type: "pending_loading", load: 1 }, { type: "pending_loading", load: 2 });
+    const heard = told(twice, { type: "stored", id: "p1", conversation: 9, cursor: 4, to: bob.id, sent_at: NOON, recipient_active: true });
+    const old = play(heard, { type: "pending_loaded", load: 1, pending: [pending("p1")] });
+    expect(old.outbox).toEqual([]);
+    expect(play(old, { type: "pending_loaded", load: 2, pending: [pending("p1"), pending("p2")] }).outbox.map((each) => each.id)).toEqual(["p2"]);
+    expect(play(heard, { type: "pending_loaded", load: 2, pending: null }).outboxLoad).toBeNull();
+  });
+
   it("has no message twice in a timeline, should an outbox be behind", () => {
-    const behind = play(withBob, { type: "pending_loaded", pending: [{ id: "id3", to: { account: bob.id }, text: "m3", queued_at: NOON, failed: null }] });
+    const behind = play(withBob, { type: "pending_loading", load: 1 }, { type: "pending_loaded", load: 1, pending: [{ id: "id3", to: { account: bob.id }, text: "m3", queued_at: NOON, failed: null }] });
     expect(timelineRows(behind, bob.id).map((row) => row.key)).toEqual(["message:id1", "message:id2", "message:id3"]);
   });
 

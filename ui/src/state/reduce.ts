@@ -38,9 +38,10 @@ export function reduce(state: State, event: Event): State {
     case "conversations_loaded":
       return conversationsLoaded(state, event.conversations);
     case "pending_loading":
-      return { ...state, outboxNews: new Set() };
+      return { ...state, outboxLoad: { load: event.load, news: new Map() } };
     case "pending_loaded":
-      return { ...state, outbox: loadedOutbox(state, event.pending), outboxNews: null };
+      if (state.outboxLoad?.load !== event.load) return state;
+      return { ...state, outbox: event.pending === null ? state.outbox : loadedOutbox(state, event.pending), outboxLoad: null };
     case "drafts_loaded":
       // What was typed meanwhile is newer.
       return { ...state, drafts: new Map([...event.drafts.map((draft) => [draft.with, draft.text] as const), ...state.drafts]) };
@@ -75,14 +76,14 @@ export function reduce(state: State, event: Event): State {
     case "read_marked":
       return { ...state, conversations: withRead(state, event.with, event.up_to) };
     case "discarded":
-      return withNews({ ...state, outbox: without(state.outbox, event.id) }, event.id);
+      return withNews({ ...state, outbox: without(state.outbox, event.id) }, event.id, "gone");
   }
 }
 
 function updated(state: State, update: Update, at: number): State {
   switch (update.type) {
     case "message":
-      return stored(withNews(state, update.message.id), update.message);
+      return stored(withNews(state, update.message.id, "gone"), update.message);
     case "delivered":
     case "read":
       return advanced(heard(state, update.cursor), update.type, update);
@@ -91,12 +92,12 @@ function updated(state: State, update: Update, at: number): State {
     case "caught_up":
       return heard(state, update.cursor);
     case "queued":
-      return withNews({ ...state, outbox: withQueued(state, update.pending) }, update.pending.id);
+      return withNews({ ...state, outbox: withQueued(state, update.pending) }, update.pending.id, "queued");
     case "stored":
-      return { ...storedHere(withNews(state, update.id), update), connection: withStored(state.connection, at) };
+      return { ...storedHere(withNews(state, update.id, "gone"), update), connection: withStored(state.connection, at) };
     case "failed":
       return {
-        ...withNews(state, update.id),
+        ...withNews(state, update.id, update.refusal),
         outbox: withFailure(state.outbox, update.id, update.refusal),
         connection: withRefusedMessage(state.connection),
       };

@@ -40,6 +40,16 @@ export interface Outgoing {
   readonly failed: Refusal | null;
 }
 
+/** What was heard of messages since the outbox was asked for, of which the answer may know less. */
+export interface OutboxLoad {
+  /** Answers to earlier questions are of no interest any more. */
+  readonly load: number;
+  readonly news: ReadonlyMap<string, OutboxNews>;
+}
+
+/** It is in the outbox, the last of all; it is there no more; or it was refused. */
+export type OutboxNews = "queued" | "gone" | Refusal;
+
 /** The conversation on the screen. */
 export interface Open {
   readonly with: PersonId;
@@ -112,8 +122,8 @@ export interface State {
   readonly open: Open | null;
   /** In the order in which they will be sent. */
   readonly outbox: readonly Outgoing[];
-  /** While the outbox is being asked for: the messages that something was heard of since, of which the answer may know less. */
-  readonly outboxNews: ReadonlySet<string> | null;
+  /** While the outbox is being asked for. */
+  readonly outboxLoad: OutboxLoad | null;
   readonly drafts: ReadonlyMap<PersonId, string>;
   readonly connection: Connection;
   /** The highest place of the log that this device has heard of. */
@@ -136,7 +146,7 @@ export const INITIAL: State = {
   windows: new Map(),
   open: null,
   outbox: [],
-  outboxNews: null,
+  outboxLoad: null,
   drafts: new Map(),
   connection: {
     link: { state: "searching", trouble: null },
