@@ -308,9 +308,7 @@ impl Driver {
             Said::Pushed(Push::Leaving) => self.step(Event::Leaving { link }),
             Said::Pushed(Push::Cluster(health)) => {
                 // What was asked before may be answered as it was then; whatever changes from here on is told.
-                if self.state.live() == Some(link) {
-                    self.asking.abort_all();
-                }
+                self.asking = JoinSet::new();
                 self.health(link, health).await;
             }
             Said::Pushed(Push::Account { account, change }) => {
