@@ -38,7 +38,8 @@ pub(super) async fn search(
     let context = Arc::clone(&connection.context);
     let stale = is_stale(connection).await;
     let turn = timeout(TURN_WITHIN, Arc::clone(&context.searching).acquire_owned()).await;
-    let turn = turn.map_err(|_| busy("Too many people search at once; try again in a moment."))?;
+    let crowded = |_| Refusal::new(Code::Busy, "Too many people search at once; try again in a moment.");
+    let turn = turn.map_err(crowded)?;
     let account = session::current(connection)?.account;
     let other = with.map(|with| other_side(connection, with)).transpose()?.map(|other| other.id);
     let app = Arc::clone(&context.app);
@@ -54,13 +55,12 @@ pub(super) async fn search(
             return Err(Refusal::new(Code::QueryTooBroad, broad));
         }
         Err(SearchError::NotIndexed) => {
-            return Err(busy("This node is still making its index of words; try again in a while."));
+            // Nothing to be tried again at once: each time costs as much.
+            let later =
+                "This node is still making its index of words; look in one conversation, or try again in a while.";
+            return Err(Refusal::new(Code::QueryTooBroad, later));
         }
         Err(SearchError::Store(error)) => return context.read(Err(error)),
     };
     Ok(Given { stale, ..Answer::Found { messages, more }.into() })
-}
-
-fn busy(message: &str) -> Refusal {
-    Refusal::new(Code::Busy, message)
 }
