@@ -181,6 +181,9 @@ impl Guest {
                 | Request::Accounts { .. }
                 | Request::Subscribe { .. }
         );
+        if self.fault() == Some(Fault::IsBusy) && request != Request::Ping {
+            return Err(Refusal::new(Code::Busy, "Too many ask at once."));
+        }
         if cut_off && needs_majority {
             return Err(Refusal::new(Code::NoQuorum, "A majority of nodes cannot be reached from here."));
         }

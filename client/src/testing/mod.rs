@@ -67,6 +67,8 @@ pub(crate) enum Fault {
     LosesAnswers(u32),
     /// It looks how the cluster is when it is asked, and says so only after this long. Until then it answers others.
     TellsStatusLate(Duration),
+    /// It refuses whatever is asked because it has too much to do.
+    IsBusy,
     /// Its feed begins with rows that were not asked for.
     Repeats,
     /// It takes requests and says nothing more, not even to a ping.

@@ -91,6 +91,20 @@ async fn a_client_that_is_told_much_and_asks_nothing_is_not_taken_for_gone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_busy_node_is_not_taken_for_one_that_cannot_store() {
+    let cluster = Cluster::of(&[1]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let client = cluster.client(&folder).with_deadline(Duration::from_secs(3));
+    let mut link = client.link();
+    until(|| matches!(&*link.borrow(), LinkState::Live { writable: true, .. })).await;
+    cluster.fault(1, Some(Fault::IsBusy));
+    link.mark_unchanged();
+    let error = client.accounts(None, None, 1).await.expect_err("busy");
+    assert_eq!(error.code(), Code::Busy);
+    assert!(!link.has_changed().expect("the client is there"), "{:?}", link.borrow());
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_from_before_an_election_does_not_undo_what_was_told_after_it() {
     let cluster = Cluster::of(&[1]);
     cluster.fault(1, Some(Fault::TellsStatusLate(Duration::from_millis(500))));

@@ -140,10 +140,10 @@ export interface Quorum {
   readonly needed: number;
 }
 
-export function quorum({ health, cluster }: Connection): Quorum | null {
-  const nodes = health?.nodes ?? cluster?.nodes;
-  if (nodes === undefined || nodes.length === 0) return null;
-  const voters = cluster?.voters ?? nodes.length;
+export function quorum(connection: Connection): Quorum | null {
+  const nodes = healthFromHere(connection)?.nodes ?? [];
+  if (nodes.length === 0) return null;
+  const voters = connection.cluster?.voters ?? nodes.length;
   return {
     reachable: names(nodes.filter((node) => node.reachable)),
     unreachable: names(nodes.filter((node) => !node.reachable)),

@@ -1,11 +1,14 @@
 //! Looking for messages, and what else was added to reading.
 
+use std::sync::Arc;
+
 use chat::{Cursor, Reply};
 use wire::Code;
 use wire::message::{Answer, Request, To};
 
 use super::guest::Guest;
 use super::twin::Node;
+use crate::api::SEARCHES_MAX;
 
 fn search(query: &str, with: Option<&str>) -> Request {
     let with = with.map(|name| To::Name(name.to_owned()));
@@ -51,6 +54,19 @@ async fn what_is_no_query_is_refused() {
     }
     assert_eq!(alice.refused(search("lunch", Some("nobody"))).await, Code::NoSuchAccount);
     assert_eq!(alice.refused(search("lunch", Some(&"x".repeat(2_000)))).await, Code::NameInvalid);
+}
+
+#[tokio::test]
+async fn only_so_many_search_at_once() {
+    let node = Node::new();
+    let [mut alice, ..] = three(&node).await;
+    let searching = Arc::clone(&node.context.searching);
+    let others = searching.acquire_many_owned(SEARCHES_MAX as u32).await.expect("nobody searches yet");
+    assert_eq!(alice.refused(search("lunch", None)).await, Code::Busy);
+    drop(others);
+    assert_eq!(found(&mut alice, "noon", None).await, ["lunch at noon"]);
+    let free = node.context.searching.available_permits();
+    assert_eq!(free, SEARCHES_MAX, "whoever has found something makes room");
 }
 
 #[tokio::test]

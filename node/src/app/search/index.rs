@@ -65,7 +65,6 @@ impl Extent {
 }
 
 /// The words of some messages. Each message goes into the index once, in one transaction with the [`Extent`] that says so.
-#[derive(Default)]
 pub(super) struct Postings(Vec<(ConversationId, String, Cursor)>);
 
 impl Postings {
