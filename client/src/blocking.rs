@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use wire::Code;
+use wire::blocking::beside_the_runtime;
 
 use crate::ClientError;
 use crate::profile::Profile;
@@ -13,6 +14,6 @@ pub(crate) async fn off_the_runtime<T: Send + 'static>(
     work: impl FnOnce(&Profile) -> Result<T, ClientError> + Send + 'static,
 ) -> Result<T, ClientError> {
     let profile = profile.clone();
-    let done = tokio::task::spawn_blocking(move || work(&profile)).await;
+    let done = beside_the_runtime(move || work(&profile)).await;
     done.unwrap_or_else(|_| Err(ClientError::new(Code::ShuttingDown, "The program is stopping.")))
 }

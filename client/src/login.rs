@@ -10,6 +10,7 @@ use opaque_ke::{
     ClientLogin, ClientLoginFinishParameters, ClientRegistration, ClientRegistrationFinishParameters,
     CredentialResponse, RegistrationResponse,
 };
+use wire::blocking::beside_the_runtime;
 use wire::message::{AccountInfo, Answer, Request, Token};
 use wire::opaque::{CONTEXT, Suite, stretching};
 use wire::{Code, Refusal};
@@ -179,7 +180,7 @@ fn verifier(password: &str) -> Result<String, ClientError> {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ClientError> + Send + 'static,
 ) -> Result<T, ClientError> {
-    let done = tokio::task::spawn_blocking(work).await;
+    let done = beside_the_runtime(work).await;
     done.unwrap_or_else(|_| Err(ClientError::new(Code::ShuttingDown, "The program is stopping.")))
 }
 

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::task::AbortOnDropHandle;
+use wire::blocking::beside_the_runtime;
 use wire::hello::Welcome;
 use wire::message::{Answer, ClusterHealth, ClusterStatus, NodeHint, Push, Request};
 use wire::secret::OperatorKey;
@@ -252,7 +253,7 @@ impl Driver {
             return;
         }
         let (folder, cluster) = (self.runtime_dir.clone(), self.profile.cluster().id);
-        let found = tokio::task::spawn_blocking(move || find::nodes_of_this_machine(&folder, cluster)).await;
+        let found = beside_the_runtime(move || find::nodes_of_this_machine(&folder, cluster)).await;
         self.learn(&known(found.unwrap_or_default()), true);
     }
 

@@ -7,6 +7,7 @@
 //! node's business and only pass through here as bytes.
 
 pub mod address;
+pub mod blocking;
 pub mod code;
 pub mod codec;
 #[cfg(test)]

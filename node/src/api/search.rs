@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chat::Cursor;
 use tokio::time::timeout;
+use wire::blocking::beside_the_runtime;
 use wire::message::{Answer, To};
 use wire::{Code, Refusal};
 
@@ -43,7 +44,7 @@ pub(super) async fn search(
     let account = session::current(connection)?.account;
     let other = with.map(|with| other_side(connection, with)).transpose()?.map(|other| other.id);
     let app = Arc::clone(&context.app);
-    let looking = tokio::task::spawn_blocking(move || {
+    let looking = beside_the_runtime(move || {
         // It goes on though the client is gone, and is counted for as long.
         let _turn = turn;
         app.search(account, &query, other, before, page_limit(limit))

@@ -1,7 +1,7 @@
 //! A hash of the whole replicated state at one index, to compare replicas by.
 //!
 //! Applying does not wait for it: one thread hashes what the read transactions show that were begun at the
-//! checks.
+//! checks. (In a runtime that has one thread for everything, it is hashed in place.)
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 
 use chat::Cursor;
 use tokio::sync::watch;
+use wire::blocking::is_done_in_place;
 
 use super::keys::REPLICATED;
 use crate::store::StoreError;
@@ -32,7 +33,7 @@ type Work = (Cursor, Box<dyn Read + Send>);
 /// The digests of the last checks, and the thread that computes them.
 pub(super) struct Digests {
     shared: Arc<Shared>,
-    /// None once the thread has been told to end.
+    /// None once the thread has been told to end, and where there is none.
     queue: Option<SyncSender<Work>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -47,6 +48,9 @@ struct Shared {
 impl Digests {
     pub(super) fn begin(failure: watch::Sender<Option<StoreError>>) -> Result<Self, StoreError> {
         let shared = Arc::new(Shared { done: watch::Sender::default(), failure, stop: AtomicBool::new(false) });
+        if is_done_in_place() {
+            return Ok(Self { shared, queue: None, thread: None });
+        }
         let (queue, work) = sync_channel(WAITING_MAX);
         let thread = std::thread::Builder::new().name("digest".to_owned()).spawn({
             let shared = Arc::clone(&shared);
@@ -62,6 +66,9 @@ impl Digests {
 
     /// Computes the digest of what the read shows, which is the state at this index.
     pub(super) fn compute(&self, at: Cursor, state: Box<dyn Read + Send>) {
+        if is_done_in_place() {
+            return self.shared.hash(at, &*state);
+        }
         let queued = self.queue.as_ref().is_some_and(|queue| queue.try_send((at, state)).is_ok());
         if !queued {
             tracing::warn!(index = at.0, "too many checks at once: this node has no digest for this one");
@@ -76,12 +83,17 @@ impl Digests {
 impl Shared {
     fn run(&self, work: &Receiver<Work>) {
         for (at, state) in work {
-            match digest(&*state, &self.stop) {
-                Ok(Some(digest)) => self.keep(at, digest),
-                Ok(None) => return,
-                Err(error) => {
-                    self.failure.send_replace(Some(error));
-                }
+            self.hash(at, &*state);
+        }
+    }
+
+    fn hash(&self, at: Cursor, state: &dyn Read) {
+        match digest(state, &self.stop) {
+            Ok(Some(digest)) => self.keep(at, digest),
+            // Told to stop.
+            Ok(None) => {}
+            Err(error) => {
+                self.failure.send_replace(Some(error));
             }
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 use wire::Code;
+use wire::blocking::beside_the_runtime;
 use wire::hello::Identity;
 
 use super::DaemonError;
@@ -92,7 +93,7 @@ async fn remember(run: Arc<Run>) {
         let book = run.net.address_book();
         if written.as_ref() != Some(&book) {
             let (records, page) = (Arc::clone(&run.parts.records), book.clone());
-            match tokio::task::spawn_blocking(move || save(&*records, PEERS, &page)).await {
+            match beside_the_runtime(move || save(&*records, PEERS, &page)).await {
                 Ok(Ok(())) => written = Some(book),
                 Ok(Err(error)) => warn!("cannot remember where other nodes are: {error}"),
                 Err(_) => return,

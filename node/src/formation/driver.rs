@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 use tracing::info;
+use wire::blocking::beside_the_runtime;
 use wire::peer::{FoundingRecord, PeerAnswer, PeerRequest};
 use wire::{Code, PeerId, Refusal};
 
@@ -199,7 +200,7 @@ impl Driver {
         record: T,
     ) -> Result<(), StoreError> {
         let records = Arc::clone(&self.formation.records);
-        let written = tokio::task::spawn_blocking(move || save(&*records, name, &record)).await;
+        let written = beside_the_runtime(move || save(&*records, name, &record)).await;
         written.expect("writing a record does not panic")
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use wire::blocking::beside_the_runtime;
 use wire::peer::{Candidate, PeerAnswer, PeerRequest};
 use wire::secret::ClusterId;
 use wire::{Address, PeerId, Refusal};
@@ -96,7 +97,7 @@ impl Round {
         }
         let Some(runtime) = self.sources.runtime.clone() else { return };
         let cluster = self.sources.cluster;
-        let announced = tokio::task::spawn_blocking(move || runtime.announced(cluster)).await;
+        let announced = beside_the_runtime(move || runtime.announced(cluster)).await;
         for (peer, addresses) in announced.unwrap_or_default() {
             self.net.learn(peer, &addresses);
         }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use openraft::storage::ApplyResponder;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
+use wire::blocking::is_done_in_place;
 
 use super::application::{Committed, Entries};
 use super::entry::Applied;
@@ -94,7 +95,14 @@ async fn run(app: App, mut queue: mpsc::Receiver<Work>, progress: watch::Sender<
                 shared.end();
             };
             // On an error: noted as the reason why this node stops. Nothing after it may be applied.
-            let (Ok(()), ()) = tokio::join!(applying, taking) else { return };
+            let done = if is_done_in_place() {
+                // Nothing arrives while it is applied in place, so all of it has to be there before.
+                taking.await;
+                applying.await
+            } else {
+                tokio::join!(applying, taking).0
+            };
+            let Ok(()) = done else { return };
             pace.note(shared.count);
             for responder in shared.own {
                 responder.send(Reply::default());
@@ -276,7 +284,7 @@ mod tests {
         replied.await.expect("it replies");
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn under_load_replies_do_not_wait_for_the_transaction_that_many_share() {
         let (counter, applier, mut seen) = counting();
         for index in 1..=2_000 {

@@ -12,6 +12,7 @@ use openraft::EntryPayload;
 use openraft::entry::RaftEntry;
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, Snapshot};
 use tokio::sync::{Mutex, watch};
+use wire::blocking::beside_the_runtime;
 
 use super::application::{Application, Committed, SnapshotRead, SnapshotWrite};
 use super::applier::{APPLY_MAX, Applier, Piece};
@@ -70,7 +71,7 @@ impl App {
         &self,
         work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
     ) -> io::Result<T> {
-        let result = tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?;
+        let result = beside_the_runtime(work).await.map_err(io::Error::other)?;
         result.map_err(|error| self.failure.note(error))
     }
 

@@ -14,6 +14,7 @@ use openraft::{ChangeMembers, ReadPolicy};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
+use wire::blocking::beside_the_runtime;
 use wire::message::Role;
 use wire::{BoxStream, Protocol};
 
@@ -194,7 +195,7 @@ impl Raft {
             tracing::error!(%error, "Raft did not stop in good order");
         }
         let log = self.inner.log.clone();
-        if let Err(error) = tokio::task::spawn_blocking(move || log.close()).await {
+        if let Err(error) = beside_the_runtime(move || log.close()).await {
             tracing::error!(%error, "the log was not closed in good order");
         }
     }

@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 
 use chat::{Conversation, ConversationId, Cursor, Message};
 use tokio::sync::watch;
+use wire::blocking::is_done_in_place;
 
 use super::index::{Extent, Postings, Progress};
 use crate::app::keys::{self, Key};
@@ -82,6 +83,10 @@ impl Indexer {
     ) -> Result<Self, StoreError> {
         let work = Mutex::new(Work { waiting: Stored::default(), at_once: true, stop: false });
         let shared = Arc::new(Shared { store, work, news: Condvar::new(), turn: Mutex::default(), failure });
+        if is_done_in_place() {
+            shared.catch_up()?;
+            return Ok(Self { shared, thread: None });
+        }
         let thread = std::thread::Builder::new().name("index".to_owned()).spawn({
             let shared = Arc::clone(&shared);
             move || shared.run()
@@ -99,15 +104,25 @@ impl Indexer {
         let mut work = self.shared.work();
         work.waiting.messages += stored.messages;
         work.waiting.text_bytes += stored.text_bytes;
-        if work.is_enough() {
-            self.shared.news.notify_one();
+        let is_enough = work.is_enough();
+        drop(work);
+        if is_enough {
+            self.wake();
         }
     }
 
     /// Another state has taken the place of the one there was.
     pub(in crate::app) fn start_over(&self) {
         self.shared.work().at_once = true;
-        self.shared.news.notify_one();
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if is_done_in_place() {
+            self.shared.catch_up_or_fail();
+        } else {
+            self.shared.news.notify_one();
+        }
     }
 
     /// Takes in all that is there.
@@ -133,12 +148,17 @@ impl Shared {
     }
 
     fn run(&self) {
-        while self.wait() {
-            if let Err(error) = self.catch_up() {
-                self.failure.send_replace(Some(error));
-                return;
-            }
+        while self.wait() && self.catch_up_or_fail() {}
+    }
+
+    /// Whether it did not fail.
+    fn catch_up_or_fail(&self) -> bool {
+        let failed = self.catch_up().err();
+        let has_caught_up = failed.is_none();
+        if let Some(error) = failed {
+            self.failure.send_replace(Some(error));
         }
+        has_caught_up
     }
 
     /// Waits for something to do. False: to stop.
