@@ -16,7 +16,7 @@ use crate::{Address, BoxStream, PeerId};
 
 mod pipe;
 
-use pipe::Wire;
+use pipe::{Delay, Wire};
 
 /// The network that peers join. Clones are the same network.
 #[derive(Clone, Default)]
@@ -109,7 +109,16 @@ impl Network {
         }
     }
 
-    /// On streams opened from now on, everything takes as long as the hook says for (from, to).
+    /// As if `at` had taken its connections with `other` for lost, wrongly: it sees them reset at once, while what it had said
+    /// before still arrives. So a request is carried out although whoever made it will make it again.
+    pub fn reset(&self, at: PeerId, other: PeerId) {
+        let mut hub = self.lock();
+        hub.wires.iter().filter(|wire| wire.joins(at, other)).for_each(|wire| wire.reset_at(at));
+        hub.wires.retain(|wire| !wire.joins(at, other));
+    }
+
+    /// On streams opened from now on, everything takes as long as the hook says for (from, to). It is asked for each piece that is
+    /// written; no piece overtakes another of its stream.
     pub fn delay(&self, hook: impl Fn(PeerId, PeerId) -> Duration + Send + Sync + 'static) {
         self.lock().delay = Some(Arc::new(hook));
     }
@@ -162,7 +171,10 @@ impl Hub {
         let unsupported = OpenError::Unsupported(protocol.name());
         let door = self.members.get(&them).and_then(|member| member.doors.get(&protocol));
         let place = door.and_then(|door| door.try_reserve().ok()).ok_or(unsupported)?;
-        let delay = |from, to| self.delay.as_ref().map_or(Duration::ZERO, |hook| hook(from, to));
+        let delay = |from, to| {
+            let hook = self.delay.clone()?;
+            Some(Box::new(move || hook(from, to)) as Delay)
+        };
         let (near, far, wire) = pipe::wire(me, them, delay(me, them), delay(them, me));
         place.send(Incoming { peer: me, stream: Box::pin(far) });
         self.wires.retain(Wire::is_open);

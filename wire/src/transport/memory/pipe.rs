@@ -33,9 +33,13 @@ pub(super) struct MemoryStream {
     due: Option<Pin<Box<Sleep>>>,
 }
 
+/// How long the next piece takes.
+pub(super) type Delay = Box<dyn Fn() -> Duration + Send + Sync>;
+
 /// One direction.
 struct Pipe {
-    delay: Duration,
+    /// None: no time.
+    delay: Option<Delay>,
     state: Mutex<State>,
 }
 
@@ -54,7 +58,12 @@ struct State {
 }
 
 /// A new stream: the end of `one`, the end of `other`, and the hub's hold on both.
-pub(super) fn wire(one: PeerId, other: PeerId, there: Duration, back: Duration) -> (MemoryStream, MemoryStream, Wire) {
+pub(super) fn wire(
+    one: PeerId,
+    other: PeerId,
+    there: Option<Delay>,
+    back: Option<Delay>,
+) -> (MemoryStream, MemoryStream, Wire) {
     let there = Arc::new(Pipe::new(there));
     let back = Arc::new(Pipe::new(back));
     let wire = Wire { one, other, there: Arc::downgrade(&there), back: Arc::downgrade(&back) };
@@ -87,6 +96,20 @@ impl Wire {
         }
     }
 
+    /// That end sees the connection reset; the other reads on to the end of what it was told.
+    pub(super) fn reset_at(&self, peer: PeerId) {
+        let (said, heard) = if peer == self.one { (&self.there, &self.back) } else { (&self.back, &self.there) };
+        if let Some(said) = said.upgrade() {
+            said.change(|state| state.ended = true);
+        }
+        if let Some(heard) = heard.upgrade() {
+            heard.change(|state| {
+                state.broken = true;
+                state.chunks.clear();
+            });
+        }
+    }
+
     /// Holds back, or lets go, what is said that way, if it is one of this wire.
     pub(super) fn hold(&self, from: PeerId, to: PeerId, held: bool) {
         let pipe = match (from, to) {
@@ -101,7 +124,7 @@ impl Wire {
 }
 
 impl Pipe {
-    fn new(delay: Duration) -> Self {
+    fn new(delay: Option<Delay>) -> Self {
         Self { delay, state: Mutex::default() }
     }
 
@@ -186,6 +209,7 @@ impl AsyncRead for MemoryStream {
 impl AsyncWrite for MemoryStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let pipe = &self.outgoing;
+        let delay = pipe.delay.as_ref().map_or(Duration::ZERO, |delay| delay());
         let mut state = pipe.lock();
         if state.broken || state.ended {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
@@ -195,7 +219,9 @@ impl AsyncWrite for MemoryStream {
             state.writer = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        state.chunks.push_back((Instant::now() + pipe.delay, Bytes::copy_from_slice(&bytes[..size])));
+        let before = state.chunks.back().map(|(due, _)| *due);
+        let due = before.into_iter().fold(Instant::now() + delay, Instant::max);
+        state.chunks.push_back((due, Bytes::copy_from_slice(&bytes[..size])));
         state.size_bytes += size;
         if let Some(reader) = state.reader.take() {
             reader.wake();

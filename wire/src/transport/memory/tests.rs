@@ -147,3 +147,32 @@ async fn a_delay_holds_for_each_way() {
     say(&mut far, &mut near, b"pong").await;
     assert_eq!(begin.elapsed(), Duration::from_millis(35));
 }
+
+#[tokio::test(start_paused = true)]
+async fn no_piece_overtakes_another_of_its_stream() {
+    let network = Network::new();
+    let slow = std::sync::atomic::AtomicU64::new(50);
+    network.delay(move |_, _| Duration::from_millis(slow.fetch_sub(10, std::sync::atomic::Ordering::SeqCst)));
+    let (mut near, mut far, ..) = joined(&network).await;
+    for piece in [b"1", b"2", b"3"] {
+        near.write_all(piece).await.expect("it is open");
+    }
+    let mut heard = [0; 3];
+    far.read_exact(&mut heard).await.expect("it arrives");
+    assert_eq!(&heard, b"123");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_said_before_a_reset_still_arrives() {
+    let network = Network::new();
+    network.delay(|_, _| Duration::from_millis(30));
+    let (mut near, mut far, ..) = joined(&network).await;
+    near.write_all(b"said").await.expect("it is open");
+    network.reset(A, B);
+    assert!(near.write_all(b"more").await.is_err());
+    assert!(near.read_u8().await.is_err());
+    let mut heard = Vec::new();
+    far.read_to_end(&mut heard).await.expect("it ends cleanly");
+    assert_eq!(heard, b"said");
+    assert!(far.write_all(b"answer").await.is_err());
+}
