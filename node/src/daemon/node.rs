@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::info;
+use wire::blocking::beside_the_runtime;
 use wire::hello::Identity;
 use wire::peer::{Standing, StoreId};
 use wire::secret::{NodeSecret, OperatorKey};
@@ -184,6 +185,11 @@ impl Node {
         }
     }
 
+    /// What the node has applied. None: it is not a member yet, or is no more.
+    pub fn app(&self) -> Option<Arc<App>> {
+        self.run.phase.borrow().seat().map(|seat| Arc::clone(seat.member.app()))
+    }
+
     /// Leaves politely: hands the lead over, lets clients move on, finishes what is accepted, and closes.
     pub async fn leave(&self) {
         self.run.leaving.cancel();
@@ -193,7 +199,7 @@ impl Node {
         }
         self.stop().await;
         let (log, state) = (Arc::clone(&self.run.parts.log), Arc::clone(&self.run.parts.state));
-        let closed = tokio::task::spawn_blocking(move || {
+        let closed = beside_the_runtime(move || {
             log.close();
             // The log replays what this would save.
             let _ = state.sync();

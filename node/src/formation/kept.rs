@@ -33,6 +33,14 @@ impl Records for Folder {
 #[derive(Debug, Default)]
 pub struct MemoryRecords(Mutex<BTreeMap<String, Vec<u8>>>);
 
+impl MemoryRecords {
+    /// New records with what a power cut would leave of these: all, since each is on the disk when it is written. Writes to
+    /// these go nowhere from now on.
+    pub fn crash(&self) -> Self {
+        Self(Mutex::new(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()))
+    }
+}
+
 impl Records for MemoryRecords {
     fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned())

@@ -23,6 +23,8 @@ struct Inner {
     unsynced: Vec<Change>,
     waiting: Vec<OnDisk>,
     held: bool,
+    /// Told when something waits for the disk while that is held.
+    on_wait: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
 #[derive(Clone, Default)]
@@ -47,10 +49,40 @@ impl MemoryLog {
 
     /// A new log with what a power cut would leave of this one. Writes to this one go nowhere from now on.
     pub fn crash(&self) -> Arc<Self> {
+        self.crash_after(0)
+    }
+
+    /// As [`MemoryLog::crash`], where so many of the writes that nobody had been told of had reached the disk all the same.
+    pub fn crash_after(&self, unsynced: usize) -> Arc<Self> {
         let mut inner = self.lock();
         inner.held = true;
-        let disk = inner.disk.clone();
+        inner.on_wait = None;
+        let mut disk = inner.disk.clone();
+        inner.unsynced.iter().take(unsynced).cloned().for_each(|change| disk.apply(change));
         Arc::new(Self { inner: Mutex::new(Inner { seen: disk.clone(), disk, ..Inner::default() }) })
+    }
+
+    /// How many writes the disk does not have.
+    pub fn unsynced(&self) -> usize {
+        self.lock().unsynced.len()
+    }
+
+    /// As [`MemoryLog::hold`], with somebody who is told whenever something begins to wait, and releases it in good time: a disk
+    /// that takes as long as they like. Everything that waits by then goes into one sync.
+    pub fn hold_for(&self, on_wait: impl Fn() + Send + Sync + 'static) {
+        let mut inner = self.lock();
+        inner.held = true;
+        inner.on_wait = Some(Arc::new(on_wait));
+    }
+
+    /// The disk takes everything that waits, and stalls again.
+    pub fn sync(&self) {
+        let mut inner = self.lock();
+        let done = inner.sync();
+        drop(inner);
+        for on_disk in done {
+            on_disk(Ok(()));
+        }
     }
 
     /// From now on nothing reaches the disk, as if it had stalled, until [`MemoryLog::release`].
@@ -58,15 +90,10 @@ impl MemoryLog {
         self.lock().held = true;
     }
 
-    /// The disk takes everything that waits.
+    /// The disk takes everything that waits, and stalls no more.
     pub fn release(&self) {
-        let mut inner = self.lock();
-        inner.held = false;
-        let done = inner.sync();
-        drop(inner);
-        for on_disk in done {
-            on_disk(Ok(()));
-        }
+        self.lock().held = false;
+        self.sync();
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -81,9 +108,13 @@ impl MemoryLog {
         inner.waiting.extend(on_disk);
         // As on a real disk, a change that nobody waits for goes with the next that somebody does.
         let done = if wanted && !inner.held { inner.sync() } else { vec![] };
+        let told = inner.on_wait.clone().filter(|_| wanted && inner.held);
         drop(inner);
         for on_disk in done {
             on_disk(Ok(()));
+        }
+        if let Some(told) = told {
+            told();
         }
     }
 }
@@ -208,5 +239,38 @@ mod tests {
         log.truncate(1);
         assert_eq!(indexes(&*log), [0]);
         assert_eq!(indexes(&*log.crash()), [0, 1, 2]);
+    }
+
+    #[test]
+    fn a_crash_may_leave_any_first_part_of_what_was_on_its_way() {
+        let log = MemoryLog::new();
+        append(&*log, 0..3);
+        log.hold();
+        log.truncate(1);
+        log.append(vec![entry(1), entry(2)], Box::new(|_| panic!("nobody was told")));
+        assert_eq!(log.unsynced(), 2);
+        for (unsynced, left) in [(0, vec![0, 1, 2]), (1, vec![0]), (2, vec![0, 1, 2]), (9, vec![0, 1, 2])] {
+            assert_eq!(indexes(&*log.crash_after(unsynced)), left);
+        }
+    }
+
+    #[test]
+    fn a_disk_takes_what_waits_when_it_is_told_to() {
+        let (log, waits, done) = (MemoryLog::new(), Arc::new(Mutex::new(0)), Arc::new(Mutex::new(0)));
+        let count = |of: &Arc<Mutex<u32>>| {
+            let of = Arc::clone(of);
+            move || *of.lock().unwrap() += 1
+        };
+        log.hold_for(count(&waits));
+        for index in 0..2 {
+            let done = count(&done);
+            log.append(vec![entry(index)], Box::new(move |_| done()));
+        }
+        log.put("vote", vec![1], None);
+        assert_eq!((*waits.lock().unwrap(), *done.lock().unwrap()), (2, 0));
+        log.sync();
+        assert_eq!((*waits.lock().unwrap(), *done.lock().unwrap()), (2, 2));
+        log.append(vec![entry(2)], Box::new(|_| panic!("it stalls again")));
+        assert_eq!(indexes(&*log.crash()), [0, 1]);
     }
 }
