@@ -3,10 +3,14 @@
 //! Everything is on loopback with multicast off, so that a test run is alone even on a network full
 //! of nodes. Nothing here sleeps to let something happen: it waits for the condition, with a deadline
 //! that fails the test in words.
+//!
+//! What a run asked and saw is taken down as a [`history`], which the [`checker`] judges.
 
 mod build;
+pub mod checker;
 mod cli;
 mod cluster;
+pub mod history;
 mod interactive;
 mod wait;
 mod window;
