@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use super::run::{Line, Run};
 use super::{Invariant, Report};
-use crate::history::Place;
+use crate::history::{Account, Place};
 
 /// A message that is stored, by the first attempt that can have stored it.
 struct Stored<'a> {
     id: &'a str,
     device: &'a str,
+    from: Account,
     sent: Line,
     cursor: Place,
 }
@@ -21,7 +22,8 @@ pub(super) fn check(run: &Run<'_>, report: &mut Report) {
         .filter_map(|sent| {
             let attempt = &run.asked[sent.effective?];
             let (message, _) = run.finals.with_id(sent.id).first()?;
-            Some(Stored { id: sent.id, device: attempt.device, sent: attempt.invoked, cursor: message.cursor })
+            let (from, cursor) = (message.from, message.cursor);
+            Some(Stored { id: sent.id, device: attempt.device, from, sent: attempt.invoked, cursor })
         })
         .collect();
     stored.sort_by_key(|stored| stored.sent);
@@ -29,11 +31,11 @@ pub(super) fn check(run: &Run<'_>, report: &mut Report) {
     after_what_was_known(run, &stored, report);
 }
 
-/// I6, over all conversations.
+/// I6, over all conversations. Two accounts that one device has sessions of at once wait for each other no more than two devices.
 fn first_in_first_out(stored: &[Stored<'_>], report: &mut Report) {
-    let mut highest: HashMap<&str, &Stored<'_>> = HashMap::new();
+    let mut highest: HashMap<(&str, Account), &Stored<'_>> = HashMap::new();
     for later in stored {
-        let earlier = highest.entry(later.device).or_insert(later);
+        let earlier = highest.entry((later.device, later.from)).or_insert(later);
         if earlier.cursor > later.cursor {
             let what = format!(
                 "{} sent {} before {}, and they are stored at {} and {}",

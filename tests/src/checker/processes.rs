@@ -46,8 +46,8 @@ pub(super) fn check(run: &Run<'_>, limits: &Limits, report: &mut Report) {
 /// From the mean of the first quarter to the mean of the last; none where it fell.
 fn growth(samples: &[Sample], of: impl Fn(&Sample) -> u64) -> u64 {
     let quarter = samples.len() / 4;
-    let mean = |samples: &[Sample]| samples.iter().map(&of).sum::<u64>() / samples.len() as u64;
-    mean(&samples[samples.len() - quarter..]).saturating_sub(mean(&samples[..quarter]))
+    let sum = |samples: &[Sample]| samples.iter().map(&of).fold(0, u64::saturating_add);
+    sum(&samples[samples.len() - quarter..]).saturating_sub(sum(&samples[..quarter])) / quarter as u64
 }
 
 #[cfg(test)]

@@ -32,6 +32,20 @@ proptest! {
     }
 }
 
+/// Or a spoiler that never finds anything to spoil would look like one that is always found out.
+#[test]
+fn every_spoiler_is_found_out_in_a_long_run() {
+    let steps = (0u32..600).map(|step| step.wrapping_mul(2_654_435_761));
+    let script: Vec<_> =
+        steps.map(|hash| ((hash >> 8) as u8 % 12, (hash >> 16) as usize % 4, (hash >> 24) as u8)).collect();
+    for (name, spoil) in spoil::SPOILERS {
+        let mut events = model::run(&script);
+        assert!(check(&events, &Limits::default()).is_clean());
+        assert!(spoil(&mut events, script.len()).is_some(), "nothing to spoil: {name}");
+        assert!(!check(&events, &Limits::default()).is_clean(), "nothing is found after: {name}");
+    }
+}
+
 /// Or a whole night could be recorded and never judged.
 #[test]
 fn a_hundred_thousand_messages_of_fifty_devices_are_judged() {

@@ -1,5 +1,8 @@
 //! A history with its ends tied together: calls with their returns, sends with their retries, streams with who follows them.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashMap, HashSet};
 
 use super::finals::Finals;

@@ -13,6 +13,7 @@
 mod tests;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use todc_utils::linearizability::WGLChecker;
 use todc_utils::linearizability::history::{Action, History};
@@ -98,6 +99,18 @@ impl Specification for Conversation {
             Step::Read(Some(seen)) => (seen == *length, *length),
             Step::Append(_) | Step::Read(None) => (false, *length),
         }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { windows, calls, too_large, contradictions } = self;
+        write!(
+            f,
+            "{} of {windows} pieces with {calls} calls have no order; {too_large} were too large",
+            contradictions.len()
+        )?;
+        contradictions.iter().try_for_each(|one| write!(f, "\nbetween {:?}: lines {:?}", one.between, one.events))
     }
 }
 
