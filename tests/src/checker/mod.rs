@@ -5,8 +5,8 @@
 //! price that is exponential in the number of clients: each promise is looked at by itself, in O(n log n) for all, as Jepsen's
 //! `set-full` and its checkers of total queues do. What the general ones would say of small pieces is a [`second_opinion`].
 //!
-//! One call goes through [`check`] like this: [`run`] pairs every call with its end and every send with its retries;
-//! [`finals`] takes the final order from what was held; [`known`] says what somebody knew at each line; then each file holds a few
+//! One call goes through [`check`] like this: `run` pairs every call with its end and every send with its retries;
+//! `finals` takes the final order from what was held; `known` says what somebody knew at each line; then each file holds a few
 //! invariants against these three.
 //!
 //! Two things follow from how a history is made. *Before* means an earlier line: lines are written one at a time, an invocation

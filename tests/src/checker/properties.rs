@@ -43,6 +43,10 @@ fn every_spoiler_is_found_out_in_a_long_run() {
         assert!(check(&events, &Limits::default()).is_clean());
         assert!(spoil(&mut events, script.len()).is_some(), "nothing to spoil: {name}");
         assert!(!check(&events, &Limits::default()).is_clean(), "nothing is found after: {name}");
+        if name.contains("stale") {
+            let verdict = second_opinion(&events).expect("it is well formed");
+            assert!(!verdict.contradictions.is_empty(), "{verdict}");
+        }
     }
 }
 
