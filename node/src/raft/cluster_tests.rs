@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -37,12 +38,21 @@ const CALM: Timing = Timing {
     seed: 0,
 };
 
-struct TestDialer(Arc<MemoryTransport>);
+struct TestDialer {
+    transport: Arc<MemoryTransport>,
+    /// How many append streams were asked for.
+    dials: Arc<AtomicU64>,
+}
 
 impl Dialer for TestDialer {
     fn open(&self, _id: NodeId, peer: &Peer, protocol: Protocol) -> BoxFuture<'_, io::Result<BoxStream>> {
+        if protocol == Protocol::RaftAppend {
+            let dials = self.dials.fetch_add(1, Ordering::Relaxed);
+            // Without a pause in between this would never end.
+            assert!(dials < 10_000, "a member is dialled all the time");
+        }
         let target = Target { peer: Some(peer.peer), addresses: vec![] };
-        let opened = async move { self.0.open(target, protocol).await };
+        let opened = async move { self.transport.open(target, protocol).await };
         opened.map(|opened| opened.map(|(_, stream)| stream).map_err(io::Error::other)).boxed()
     }
 }
@@ -67,6 +77,7 @@ struct Member {
     raft: Raft,
     toy: Arc<Toy>,
     stores: Stores,
+    dials: Arc<AtomicU64>,
     /// Serves what others open; ends with the member.
     serving: JoinSet<()>,
 }
@@ -99,13 +110,14 @@ impl Cluster {
         let transport = self.network.join(peer(id).peer);
         let toy = Toy::new(stores.state.clone());
         let timing = Timing { seed: id, ..self.timing };
-        let dialer = Arc::new(TestDialer(transport.clone()));
+        let dials = Arc::new(AtomicU64::new(0));
+        let dialer = Arc::new(TestDialer { transport: transport.clone(), dials: dials.clone() });
         let raft = Raft::start(id, timing, stores.log.clone(), toy.clone(), dialer).await.unwrap();
         let mut serving = JoinSet::new();
         for protocol in [Protocol::RaftAppend, Protocol::RaftControl, Protocol::RaftSnapshot] {
             serving.spawn(serve(raft.clone(), transport.accept(protocol), protocol));
         }
-        self.members.insert(id, Member { raft, toy, stores, serving });
+        self.members.insert(id, Member { raft, toy, stores, dials, serving });
     }
 
     /// Kills the member; what it leaves is what a power cut would.
@@ -134,7 +146,8 @@ impl Cluster {
                 return leader.id;
             }
             assert!(Instant::now() < deadline, "nobody leads: {states:#?}");
-            let _ = timeout(Duration::from_millis(50), self.raft(ids[0]).watch().changed()).await;
+            // Not `changed`: it may be so at once, again and again, and then no time passes where that is simulated.
+            sleep(Duration::from_millis(10)).await;
         }
     }
 
@@ -277,8 +290,10 @@ async fn who_is_behind_the_purged_log_catches_up_by_a_snapshot() {
     for n in 5..120 {
         cluster.propose_all(leader, [n]).await;
     }
-    let log = &cluster.members[&leader].stores.log;
-    assert!(log.extent().first > left.log.extent().end, "{:?} {:?}", log.extent(), left.log.extent());
+    let log = cluster.members[&leader].stores.log.clone();
+    let end = left.log.extent().end;
+    // The next time that it is tried in vain: until then its next entries are held to be on their way.
+    eventually("the leader has purged what it lacks", || log.extent().first > end).await;
     cluster.start(away, left).await;
     let last = cluster.propose_all(leader, 120..121).await;
     assert_eq!(cluster.agree(ALL, last).await.len(), 121);
@@ -379,4 +394,19 @@ async fn nobody_stands_for_election_in_anothers_name() {
     drop(caller);
     driving.await.unwrap();
     serving.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_member_is_dialled_a_few_times_a_second() {
+    let mut cluster = Cluster::founded(CALM).await;
+    let leader = cluster.leader_of(&[1, 2, 3]).await;
+    let follower = (1..=3).find(|id| *id != leader).unwrap();
+    cluster.kill(follower).await;
+    // Something that it lacks: without, nobody needs to reach it.
+    cluster.propose_all(leader, 0..1).await;
+    let dials = || cluster.members[&leader].dials.load(Ordering::Relaxed);
+    let before = dials();
+    sleep(Duration::from_secs(10)).await;
+    let tries = dials() - before;
+    assert!((10..=100).contains(&tries), "{tries} times in ten seconds");
 }

@@ -151,11 +151,15 @@ impl Client {
         Ok(AppendLine::new(stream))
     }
 
-    async fn pipelined<S>(&mut self, requests: S) -> Result<Answers<'_>, RpcError>
+    async fn pipelined<S>(&mut self, mut requests: S) -> Result<Answers<'_>, RpcError>
     where
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Send + Unpin + 'static,
     {
+        // Before the line is opened: where openraft waits between two tries it does so in here, and nowhere else. A member that is
+        // dead would be dialled all the time.
+        let Some(first) = requests.next().await else { return Ok(Box::pin(stream::empty())) };
         let line = self.line().await?;
+        let requests = stream::iter([first]).chain(requests);
         let patience = self.patience;
         let session = Session::new(self.home(), line, requests, patience);
         let answers = stream::unfold(session, |mut session| async move {
