@@ -38,7 +38,10 @@ pub(crate) struct Receipts {
     /// Whether the profile's own cursor moves on with this reader.
     keeps_cursor: bool,
     so_far: Mutex<SoFar>,
+    /// Something was received.
     news: Notify,
+    /// Something was written down.
+    kept: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -77,7 +80,7 @@ impl Receipts {
     /// For a reader that begins there. None: wherever the first subscription begins.
     pub(crate) fn new(profile: Arc<Profile>, account: AccountId, begin: Option<Cursor>, keeps_cursor: bool) -> Self {
         let so_far = Mutex::new(SoFar { cursor: begin, ..SoFar::default() });
-        Self { profile, account, keeps_cursor, so_far, news: Notify::new() }
+        Self { profile, account, keeps_cursor, so_far, news: Notify::new(), kept: Notify::new() }
     }
 
     fn cursor(&self) -> Option<Cursor> {
@@ -100,8 +103,17 @@ impl Receipts {
             }
             (so_far.cursor.filter(|_| self.keeps_cursor), std::mem::take(&mut so_far.marks))
         };
-        let marks: Vec<_> = marks.into_iter().collect();
-        self.profile.keep_received(self.account, cursor, &marks)
+        let listed: Vec<_> = marks.iter().map(|(conversation, up_to)| (*conversation, *up_to)).collect();
+        let kept = self.profile.keep_received(self.account, cursor, &listed);
+        if kept.is_err() {
+            let mut so_far = self.so_far();
+            so_far.unsaved = true;
+            for (conversation, up_to) in marks {
+                // What was received meanwhile is further on.
+                so_far.marks.entry(conversation).or_insert(up_to);
+            }
+        }
+        kept
     }
 
     fn so_far(&self) -> std::sync::MutexGuard<'_, SoFar> {
@@ -129,7 +141,8 @@ pub(crate) async fn receipts(
 
 /// Brings the feed until it is dropped.
 pub(crate) async fn follow(shared: Arc<Shared>, receipts: Arc<Receipts>) {
-    futures::future::join(bring(&shared, &receipts), acknowledge(&shared, &receipts)).await;
+    futures::future::join3(bring(&shared, &receipts), write_down(&shared, &receipts), acknowledge(&shared, &receipts))
+        .await;
 }
 
 async fn bring(shared: &Shared, receipts: &Arc<Receipts>) {
@@ -224,14 +237,27 @@ fn update_of(cursor: Cursor, event: FeedEvent) -> Update {
     }
 }
 
-/// Writes receipts down and tells nodes of them, a few at a time.
+/// Writes receipts down, a few at a time. Whether a node can be told of them or not: what is not written down is brought again after a
+/// crash.
+async fn write_down(shared: &Shared, receipts: &Arc<Receipts>) {
+    loop {
+        receipts.news.notified().await;
+        tokio::time::sleep(COLLECT).await;
+        let keeping = receipts.clone();
+        match off_the_runtime(&shared.profile, move |_| keeping.keep()).await {
+            Ok(()) => receipts.kept.notify_one(),
+            Err(error) => tracing::warn!(%error, "what was received could not be kept yet"),
+        }
+    }
+}
+
+/// Tells nodes of receipts that are written down.
 async fn acknowledge(shared: &Shared, receipts: &Arc<Receipts>) {
     loop {
         if let Err(error) = tell(shared, receipts).await {
             tracing::debug!(%error, "receipts wait");
         }
-        receipts.news.notified().await;
-        tokio::time::sleep(COLLECT).await;
+        receipts.kept.notified().await;
     }
 }
 

@@ -109,6 +109,34 @@ async fn a_process_that_is_killed_is_told_again_what_it_had_not_confirmed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_received_is_written_down_also_while_no_node_can_be_told() {
+    let cluster = Cluster::of(&[1]);
+    let (bob, folder) = person(&cluster, "bob").await;
+    let (alice, _folder) = person(&cluster, "alice").await;
+    let mut updates = bob.updates();
+    bob.follow(FollowFrom::Kept).await.expect("follows");
+    let sent = send_range(&alice, 0..3).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    cluster.fault(1, Some(Fault::NoQuorum));
+    // Each but the first is asked for a second after the one before was confirmed.
+    let mut received = Vec::new();
+    for _ in &sent {
+        received.extend(next_texts(&mut updates, 1).await);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(received, sent);
+    // Killed: nothing is dropped in good order.
+    std::mem::forget(updates);
+    drop(bob);
+    cluster.fault(1, None);
+    let bob = cluster.client(&folder);
+    bob.resume("bob").await.expect("kept");
+    let mut updates = bob.updates();
+    bob.follow(FollowFrom::Kept).await.expect("follows");
+    assert_eq!(next_texts(&mut updates, 1).await, sent[2..]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reader_that_takes_over_misses_nothing() {
     let cluster = Cluster::of(&[1]);
     let (bob, _folder) = person(&cluster, "bob").await;
