@@ -9,7 +9,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 use wire::message::ClusterHealth;
 use wire::peer::{PeerAnswer, PeerRequest};
-use wire::{PeerId, Refusal};
+use wire::{Code, PeerId, Refusal};
 
 use super::outcome::{no_quorum, outcome_unknown};
 use super::{AskError, Net, gate};
@@ -192,7 +192,10 @@ impl Member {
                 carried_out => return Ok(carried_out),
             }
             // Either the view changes, or the leader that was none yet has become one.
-            let _ = tokio::time::timeout(LEADER_AGAIN, states.changed()).await;
+            if let Ok(Err(_)) = tokio::time::timeout(LEADER_AGAIN, states.changed()).await {
+                // Raft has stopped here: nobody will lead any more.
+                return Err(Refusal::new(Code::ShuttingDown, "the node is stopping"));
+            }
         }
     }
 
