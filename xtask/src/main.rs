@@ -1,4 +1,4 @@
-//! `cargo xtask run | test | check | page | window | package | bench`: what a person types, as one command each.
+//! `cargo xtask run | test | check | page | window | package | bench | sim`: what a person types, as one command each.
 //!
 //! Only std is used, so that this compiles in seconds on a machine that has nothing built yet. Every
 //! command that is run is printed first: the output doubles as documentation of how to do it by hand.
@@ -9,6 +9,7 @@ mod command;
 mod desktop;
 mod package;
 mod run;
+mod sim;
 mod test;
 mod tidy;
 
@@ -27,6 +28,8 @@ usage: cargo xtask <command>
   package   a Debian package of the app and the daemon; its path is printed
   bench [NAME...]
             measure, each figure beside a baseline taken in the same run; ui: the window, which needs a desktop
+  sim [--seeds A..B [--twice COUNT] [--jobs COUNT]] | --seed N [--trace]
+            whole clusters and their clients in simulated time, with faults that the seed draws; each seed is one run
 ";
 
 /// A part that was asked for by its name. Skipped is not passed.
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         "page" => alone(desktop::walk_page),
         "window" => alone(desktop::test_window),
         "package" => package::package(rest),
+        "sim" => sim::sim(rest),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);

@@ -11,10 +11,17 @@ use crate::history::{Account, Conversation, From, Mark, Message, Place, Stream, 
 struct Reached {
     /// How many of the account's messages lie behind.
     rows: usize,
-    /// Whether the last of them may come once more.
-    again: bool,
+    /// From this one on they may come once more.
+    again_from: usize,
     line: Line,
 }
+
+/// Rows that a device handed over in its last second before it died may be handed over once more: it writes down how far it has come
+/// a few times a second, and not for each row.
+const AGAIN_NS: u64 = 1_000_000_000;
+
+/// What a device has been handed, over all the streams in which it went on from where it was: when, and which row.
+type Kept<'a> = HashMap<(&'a str, Account), (Reached, Vec<(u64, usize)>)>;
 
 pub(super) fn check(run: &Run<'_>, report: &mut Report) {
     rows(run, report);
@@ -23,7 +30,7 @@ pub(super) fn check(run: &Run<'_>, report: &mut Report) {
 
 fn rows(run: &Run<'_>, report: &mut Report) {
     let mut streams: HashMap<Stream, Reached> = HashMap::new();
-    let mut kept: HashMap<(&str, Account), Reached> = HashMap::new();
+    let mut kept = Kept::new();
     for (line, event) in run.events.iter().enumerate() {
         let What::Saw { stream, message } = &event.what else { continue };
         let Some(followed) = run.streams.get(stream) else { continue };
@@ -32,7 +39,7 @@ fn rows(run: &Run<'_>, report: &mut Report) {
         }
         let device = (followed.device, followed.account);
         let reached = streams.get(stream).copied();
-        let reached = reached.unwrap_or_else(|| begin(run, followed, kept.get(&device).copied(), line));
+        let reached = reached.unwrap_or_else(|| begin(run, followed, &kept, line));
         let rows = match judge(run, followed, reached, message) {
             Ok(rows) => rows,
             Err((invariant, what)) => {
@@ -41,22 +48,32 @@ fn rows(run: &Run<'_>, report: &mut Report) {
                 run.finals.of_account(followed.account).partition_point(|held| held.cursor <= message.cursor)
             }
         };
-        let now = Reached { rows, again: false, line };
+        let now = Reached { rows, again_from: rows, line };
         streams.insert(*stream, now);
         if followed.from == From::Kept {
-            kept.insert(device, now);
+            let (reached, handed) = kept.entry(device).or_insert((now, Vec::new()));
+            *reached = now;
+            handed.push((event.at_ns, rows.saturating_sub(1)));
         }
     }
 }
 
 /// Where a stream is before its first row.
-fn begin(run: &Run<'_>, followed: &Followed<'_>, kept: Option<Reached>, line: Line) -> Reached {
+fn begin(run: &Run<'_>, followed: &Followed<'_>, kept: &Kept<'_>, line: Line) -> Reached {
     match followed.from {
         From::After(place) => {
             let rows = run.finals.of_account(followed.account).partition_point(|held| held.cursor <= place);
-            Reached { rows, again: false, line }
+            Reached { rows, again_from: rows, line }
         }
-        From::Kept => kept.map_or(Reached { rows: 0, again: false, line }, |kept| Reached { again: true, ..kept }),
+        From::Kept => match kept.get(&(followed.device, followed.account)) {
+            None => Reached { rows: 0, again_from: 0, line },
+            Some((reached, handed)) => {
+                let last_ns = handed.last().map_or(0, |(at_ns, _)| *at_ns);
+                let late = handed.partition_point(|(at_ns, _)| at_ns.saturating_add(AGAIN_NS) < last_ns);
+                let again_from = handed[late..].iter().map(|(_, row)| *row).min();
+                Reached { again_from: again_from.unwrap_or(reached.rows), ..*reached }
+            }
+        },
     }
 }
 
@@ -76,8 +93,7 @@ fn judge(
     if all[index] != message {
         return Err((Invariant::I4, format!("has {} at {cursor}, where {} is held", message.id, all[index].id)));
     }
-    let again = reached.again && index + 1 == reached.rows;
-    if index == reached.rows || again {
+    if index == reached.rows || (reached.again_from..reached.rows).contains(&index) {
         return Ok(index + 1);
     }
     let expected = all.get(reached.rows).map(|held| held.cursor);
@@ -172,11 +188,12 @@ mod tests {
     }
 
     #[test]
-    fn a_feed_that_was_kept_goes_on_and_repeats_one_row_at_most() {
+    fn a_feed_that_was_kept_goes_on_and_repeats_the_last_second_at_most() {
         let [m1, m2, m3, m4] = rows();
         let mut town = four();
         let first = town.follow("bob", BOB);
-        town.saw(first, &m1).saw(first, &m2);
+        town.saw(first, &m1).later_ms(1_100);
+        town.saw(first, &m2).later_ms(5_000);
         let _silent = town.follow("bob", BOB);
         let again = town.follow("bob", BOB);
         let with = |rows: &[&Message]| {
@@ -189,6 +206,7 @@ mod tests {
         };
         with(&[&m3, &m4]).is_clean();
         with(&[&m2, &m3]).is_clean();
+        with(&[&m2, &m4]).breaks(&[I5]);
         with(&[&m2, &m2]).breaks(&[I5]);
         with(&[&m1]).breaks(&[I5]);
         with(&[&m4]).breaks(&[I5]);

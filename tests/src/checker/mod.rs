@@ -14,7 +14,7 @@
 //! is wrong with one message is told once: a row that nobody sent (I2) is not told again as a hole in the order (I4, I5), and a
 //! place that the final order does not have is not taken for knowledge (I7, I8).
 //!
-//! The invariants are numbered as in the plan for them; [`Invariant`] says each in a line. I11, about edits, does not apply: there are
+//! The invariants have numbers; [`Invariant`] says each in a line. I11, about edits, does not apply: there are
 //! no edits of messages.
 
 mod accounts;

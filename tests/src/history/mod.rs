@@ -216,7 +216,7 @@ pub struct Row {
 pub enum From {
     /// After this place.
     After(Place),
-    /// From where the device was. After a crash it may be handed once more the last row that it was handed before.
+    /// From where the device was. After a crash it may be handed once more what it was handed in the last second before.
     Kept,
 }
 

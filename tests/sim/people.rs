@@ -1,0 +1,399 @@
+//! People with devices: real clients that write, read, list, mark as read, and crash.
+
+use std::collections::BTreeMap;
+use std::mem::ManuallyDrop;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chat::{AccountId, MessageId};
+use client::{Access, Client, ClientError, Config, FollowFrom, Update, Want};
+use tests::history::{self, Answer, Call, From, Op, Outcome, Recorder, Row, What};
+use tokio::time::sleep;
+use tokio_util::task::AbortOnDropHandle;
+use wire::message::{ConversationInfo, MessageInfo, To};
+use wire::secret::ClusterSecret;
+use wire::transport::memory::Network;
+use wire::{Code, PeerId};
+
+use crate::chance::Chance;
+
+/// How long a call may take.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// What everybody needs to talk.
+#[derive(Clone)]
+pub(crate) struct Town {
+    pub(crate) network: Network,
+    pub(crate) secret: String,
+    pub(crate) chance: Chance,
+    pub(crate) recorder: Recorder,
+    /// Where the profiles are.
+    pub(crate) folder: PathBuf,
+    /// Whom to write to.
+    pub(crate) accounts: Arc<Mutex<Vec<AccountId>>>,
+}
+
+/// An installation of one account.
+pub(crate) struct Device {
+    town: Town,
+    number: u8,
+    pub(crate) name: String,
+    user: String,
+    account: AccountId,
+    /// Messages that nobody has heard of yet.
+    open: Arc<Mutex<BTreeMap<MessageId, Op>>>,
+    running: Option<Running>,
+}
+
+struct Running {
+    client: Client,
+    _following: AbortOnDropHandle<()>,
+    _living: AbortOnDropHandle<()>,
+}
+
+impl Town {
+    pub(crate) fn new(
+        network: &Network,
+        secret: &ClusterSecret,
+        chance: Chance,
+        recorder: Recorder,
+        folder: PathBuf,
+    ) -> Self {
+        let (network, secret) = (network.clone(), secret.to_text());
+        Self { network, secret, chance, recorder, folder, accounts: Arc::default() }
+    }
+
+    fn accounts(&self) -> MutexGuard<'_, Vec<AccountId>> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open(&self, number: u8) -> Result<Client, ClientError> {
+        let mut config = Config::new(self.folder.join(format!("device-{number}")), self.folder.join("nowhere"));
+        config.transport = Some(self.network.join(peer(number)));
+        config.access = Access::from_secret(&self.secret)?;
+        config.deadline = DEADLINE;
+        Client::open(config)
+    }
+}
+
+/// Who a device is to the nodes.
+fn peer(number: u8) -> PeerId {
+    PeerId([100 + number; 32])
+}
+
+impl Device {
+    /// A device whose person creates an account.
+    pub(crate) async fn sign_up(town: &Town, number: u8, user: &str) -> Result<Self, ClientError> {
+        let client = town.open(number)?;
+        let device = format!("d{number}");
+        let op = town.recorder.invoked(&device, Call::CreateAccount { name: user.to_owned() });
+        let login = client.create_account(user, "correct horse").await;
+        let account = town.ended(op, login.map(|login| login.account.id), |id| Answer::Account(id.0))?;
+        town.accounts().push(account);
+        Ok(Self::with(town, number, user, account, client))
+    }
+
+    /// Another device of an account.
+    pub(crate) async fn log_in(town: &Town, number: u8, of: &Self) -> Result<Self, ClientError> {
+        let client = town.open(number)?;
+        let op = town.recorder.invoked(&format!("d{number}"), Call::LogIn { account: of.account.0 });
+        let login = client.log_in(&of.user, "correct horse").await;
+        town.ended(op, login.map(|_| ()), |()| Answer::Done)?;
+        Ok(Self::with(town, number, &of.user, of.account, client))
+    }
+
+    fn with(town: &Town, number: u8, user: &str, account: AccountId, client: Client) -> Self {
+        let mut device = Self {
+            town: town.clone(),
+            number,
+            name: format!("d{number}"),
+            user: user.to_owned(),
+            account,
+            open: Arc::default(),
+            running: None,
+        };
+        device.run(client);
+        device
+    }
+
+    fn run(&mut self, client: Client) {
+        let person = Person {
+            town: self.town.clone(),
+            device: self.name.clone(),
+            account: self.account,
+            client: client.clone(),
+            open: Arc::clone(&self.open),
+        };
+        let following = tokio::spawn(person.clone().follow());
+        let living = tokio::spawn(person.live());
+        self.running = Some(Running {
+            client,
+            _following: AbortOnDropHandle::new(following),
+            _living: AbortOnDropHandle::new(living),
+        });
+    }
+
+    /// The process is killed.
+    pub(crate) fn crash(&mut self) {
+        self.town.network.crash(peer(self.number));
+        self.running = None;
+    }
+
+    /// Starts the program again, if it does not run.
+    pub(crate) async fn launch(&mut self) {
+        if self.running.is_some() {
+            return;
+        }
+        let opened = match self.town.open(self.number) {
+            // It need not be online for that: the profile knows enough.
+            Ok(client) => client.resume(&self.user).await.map(|_| client),
+            Err(error) => Err(error),
+        };
+        match opened {
+            Ok(client) => self.run(client),
+            Err(error) => self.complain(&format!("cannot go on with its session: {error}")),
+        }
+    }
+
+    /// Its person does nothing any more; what waits in the outbox goes on.
+    pub(crate) fn rest(&mut self) {
+        if let Some(running) = &mut self.running {
+            running._living = AbortOnDropHandle::new(tokio::spawn(async {}));
+        }
+    }
+
+    pub(crate) fn client(&self) -> Option<&Client> {
+        self.running.as_ref().map(|running| &running.client)
+    }
+
+    pub(crate) fn account(&self) -> AccountId {
+        self.account
+    }
+
+    /// Waits until everything that was sent is stored, or was refused.
+    pub(crate) async fn settle(&self) {
+        let Some(client) = self.client() else { return };
+        let open: Vec<_> = self.open().iter().map(|(id, op)| (*id, *op)).collect();
+        for (id, op) in open {
+            match client.settled(id, Want::Stored, DEADLINE).await {
+                Ok(message) => {
+                    if self.open().remove(&id).is_some() {
+                        self.town.recorder.returned(op, Outcome::Done(stored(&message)));
+                    }
+                }
+                Err(error) => self.complain(&format!("message {id} is not stored at the end: {error}")),
+            }
+        }
+    }
+
+    /// A message of this device's, sent and stored now.
+    pub(crate) async fn send_now(&self, to: AccountId, text: &str) -> Option<MessageInfo> {
+        let client = self.client()?;
+        let id = MessageId(u128::from(self.town.chance.number(1..u64::MAX)));
+        let call = Call::Send { message: id.to_string(), from: self.account.0, to: to.0, text: text.to_owned() };
+        let op = self.town.recorder.invoked(&self.name, call);
+        client.send(To::Account(to), text.to_owned(), Some(id)).await.ok()?;
+        let message = client.settled(id, Want::Stored, Duration::from_secs(60)).await.ok()?;
+        self.town.recorder.returned(op, Outcome::Done(stored(&message)));
+        Some(message)
+    }
+
+    fn open(&self) -> MutexGuard<'_, BTreeMap<MessageId, Op>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn complain(&self, line: &str) {
+        self.town.recorder.note(What::Complained { process: self.name.clone(), line: line.to_owned() });
+    }
+}
+
+impl Town {
+    /// Notes how a call ended, and hands its result on.
+    fn ended<T: Clone>(
+        &self,
+        op: Op,
+        result: Result<T, ClientError>,
+        answer: impl FnOnce(T) -> Answer,
+    ) -> Result<T, ClientError> {
+        let outcome = match &result {
+            Ok(done) => Outcome::Done(answer(done.clone())),
+            Err(error) => not_done(error),
+        };
+        self.recorder.returned(op, outcome);
+        result
+    }
+}
+
+/// Whoever sits at a device.
+#[derive(Clone)]
+struct Person {
+    town: Town,
+    device: String,
+    account: AccountId,
+    client: Client,
+    open: Arc<Mutex<BTreeMap<MessageId, Op>>>,
+}
+
+impl Person {
+    /// Reads what comes in, for ever.
+    async fn follow(self) {
+        let recorder = &self.town.recorder;
+        // A process that is killed confirms nothing in its last moment, as dropping these would.
+        let mut updates = ManuallyDrop::new(self.client.updates());
+        let stream = recorder.stream();
+        let (device, account) = (self.device.clone(), self.account.0);
+        recorder.note(What::Following { stream, device, account, from: From::Kept });
+        // It comes to nothing where the session has ended; the updates say so.
+        let _ = self.client.follow(FollowFrom::Kept).await;
+        while let Some(update) = updates.next().await {
+            self.take_in(stream, update);
+        }
+    }
+
+    fn take_in(&self, stream: history::Stream, update: Update) {
+        let recorder = &self.town.recorder;
+        let mark = |mark, conversation: chat::ConversationId, by: AccountId, up_to: chat::Cursor| What::SawMark {
+            stream,
+            mark,
+            conversation: conversation.0,
+            by: by.0,
+            up_to: up_to.0,
+        };
+        match update {
+            Update::Message(message) => recorder.note(What::Saw { stream, message: noted(&message) }),
+            Update::Delivered { conversation, by, up_to, .. } => {
+                recorder.note(mark(history::Mark::Delivered, conversation, by, up_to));
+            }
+            Update::Read { conversation, by, up_to, .. } => {
+                recorder.note(mark(history::Mark::Read, conversation, by, up_to));
+            }
+            Update::Stored { id, conversation, cursor, .. } => {
+                if let Some(op) = self.open().remove(&id) {
+                    let answer = Answer::Stored { conversation: conversation.0, cursor: cursor.0 };
+                    recorder.returned(op, Outcome::Done(answer));
+                }
+            }
+            Update::Failed { id, refusal } => {
+                if let Some(op) = self.open().remove(&id) {
+                    recorder.returned(op, Outcome::Refused { code: refusal.code.to_string() });
+                }
+            }
+            Update::SessionEnded { refusal } => {
+                let line = format!("its session has ended: {refusal}");
+                recorder.note(What::Complained { process: self.device.clone(), line });
+            }
+            _ => {}
+        }
+    }
+
+    /// Does one thing after the other, for ever.
+    async fn live(self) {
+        loop {
+            let chance = &self.town.chance;
+            sleep(chance.ms(20..500)).await;
+            let others: Vec<_> =
+                self.town.accounts().iter().copied().filter(|account| *account != self.account).collect();
+            let Some(other) = chance.pick(&others) else { continue };
+            match chance.number(0..10) {
+                0..6 => self.send(other).await,
+                6 => self.list().await,
+                7 => self.read_and_mark(other).await,
+                _ => drop(self.read(other).await),
+            }
+        }
+    }
+
+    async fn send(&self, to: AccountId) {
+        let chance = &self.town.chance;
+        let id = MessageId(u128::from(chance.number(1..u64::MAX)));
+        let text = format!("{id} from {}", self.device);
+        let call = Call::Send { message: id.to_string(), from: self.account.0, to: to.0, text: text.clone() };
+        let op = self.town.recorder.invoked(&self.device, call);
+        self.open().insert(id, op);
+        if let Err(error) = self.client.send(To::Account(to), text, Some(id)).await {
+            self.open().remove(&id);
+            self.town.recorder.returned(op, Outcome::Refused { code: error.refusal.code.to_string() });
+        }
+    }
+
+    async fn list(&self) {
+        let op = self.town.recorder.invoked(&self.device, Call::List { account: self.account.0 });
+        let listed = self
+            .client
+            .conversations()
+            .await
+            .map(|page| Answer::Conversations { rows: page.items.iter().map(row).collect(), stale: page.stale });
+        // What was not read is of no consequence.
+        let _ = self.town.ended(op, listed, |answer| answer);
+    }
+
+    async fn read(&self, with: AccountId) -> Vec<MessageInfo> {
+        let limit = u32::try_from(self.town.chance.number(1..50)).unwrap_or(1);
+        let call = Call::Read { account: self.account.0, with: with.0, before: None, after: None, limit };
+        let op = self.town.recorder.invoked(&self.device, call);
+        let page = self.client.messages(To::Account(with), None, None, limit).await;
+        let mut found = Vec::new();
+        let answer = page.map(|(conversation, page)| {
+            let answer = Answer::Messages {
+                conversation: conversation.map(|conversation| conversation.id.0),
+                messages: page.items.iter().map(noted).collect(),
+                more: page.more,
+                stale: page.stale,
+            };
+            found = page.items;
+            answer
+        });
+        let _ = self.town.ended(op, answer, |answer| answer);
+        found
+    }
+
+    async fn read_and_mark(&self, with: AccountId) {
+        let Some(last) = self.read(with).await.pop() else { return };
+        let (conversation, up_to) = (last.conversation, last.cursor);
+        let call = Call::MarkRead { account: self.account.0, conversation: conversation.0, up_to: up_to.0 };
+        let op = self.town.recorder.invoked(&self.device, call);
+        let marked = self.client.mark_read(conversation, up_to).await;
+        let _ = self.town.ended(op, marked, |()| Answer::Done);
+    }
+
+    fn open(&self) -> MutexGuard<'_, BTreeMap<MessageId, Op>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What it means that a call was not done: codes that a node gives once it has decided say that it has no effect.
+fn not_done(error: &ClientError) -> Outcome {
+    let code = error.refusal.code;
+    match code {
+        Code::Timeout | Code::NoNode | Code::NoQuorum | Code::Busy | Code::ShuttingDown => {
+            Outcome::Unknown { code: code.to_string() }
+        }
+        _ => Outcome::Refused { code: code.to_string() },
+    }
+}
+
+fn stored(message: &MessageInfo) -> Answer {
+    Answer::Stored { conversation: message.conversation.0, cursor: message.cursor.0 }
+}
+
+pub(crate) fn noted(message: &MessageInfo) -> history::Message {
+    history::Message {
+        id: message.id.to_string(),
+        cursor: message.cursor.0,
+        conversation: message.conversation.0,
+        from: message.from.id.0,
+        to: message.to.id.0,
+        text: message.text.clone(),
+    }
+}
+
+pub(crate) fn row(conversation: &ConversationInfo) -> Row {
+    Row {
+        conversation: conversation.id.0,
+        length: conversation.length,
+        unread: conversation.unread,
+        read_up_to: conversation.read_up_to.0,
+        last: conversation.last.as_ref().map_or(0, |last| last.cursor.0),
+    }
+}

@@ -1,0 +1,173 @@
+//! One run: a cluster is founded, people talk while things go wrong, everything heals, and what is left is judged.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tests::history::{Event, Recorder, What};
+use tokio::time::{sleep, timeout};
+
+use crate::chance::Chance;
+use crate::faults::Nemesis;
+use crate::machines::Machines;
+use crate::people::{Device, Town, noted, row};
+use crate::time::Elapsed;
+
+/// How long a cluster may take to come about where nothing is wrong.
+const FOUNDED_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long it may take until all nodes hold the same again. The checker is stricter; this only ends the run.
+const HEALED_WITHIN: Duration = Duration::from_secs(120);
+
+/// What came of a run.
+pub(crate) struct Ran {
+    pub(crate) events: Vec<Event>,
+    pub(crate) seconds: f64,
+    /// The kinds of those there were.
+    pub(crate) faults: Vec<String>,
+}
+
+/// Runs the seed, with the profiles of its clients in the folder.
+pub(crate) async fn run(seed: u64, folder: &Path) -> Result<Ran, String> {
+    let elapsed = Elapsed::begin();
+    let recorder = Recorder::new(Box::new(move || elapsed.ns()));
+    let chance = Chance::new(seed);
+    let count = if chance.one_in(3) { 5 } else { 3 };
+    let mut machines = Machines::start(seed, count, elapsed, chance.clone(), recorder.clone());
+    founded(&machines).await?;
+
+    let town = Town::new(&machines.network, &machines.secret, chance.clone(), recorder.clone(), folder.to_owned());
+    let mut devices =
+        move_in(&town).await.map_err(|error| format!("nobody can sign up where nothing is wrong: {error}"))?;
+
+    let mut nemesis = Nemesis::new(chance.clone(), recorder.clone());
+    let duration = chance.ms(10_000..40_000);
+    nemesis.rage(&mut machines, &mut devices, duration).await;
+    nemesis.relent(&mut machines, &mut devices).await;
+
+    recover(&machines, &devices, &recorder).await;
+    devices.iter_mut().for_each(Device::rest);
+    for device in &devices {
+        device.settle().await;
+    }
+    look_at_all(&mut machines, &devices, &recorder).await;
+    Ok(Ran { events: recorder.events(), seconds: elapsed.seconds(), faults: nemesis.kinds })
+}
+
+async fn founded(machines: &Machines) -> Result<(), String> {
+    let all_know_a_leader = async {
+        while !machines
+            .all()
+            .iter()
+            .all(|number| machines.cluster(*number).is_some_and(|at| at.health().borrow().writable))
+        {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(FOUNDED_WITHIN, all_know_a_leader).await.map_err(|_| "the cluster is not founded".to_owned())
+}
+
+async fn move_in(town: &Town) -> Result<Vec<Device>, client::ClientError> {
+    let mut devices = Vec::new();
+    for (number, user) in [(1, "alice"), (2, "bob"), (3, "carol")] {
+        devices.push(Device::sign_up(town, number, user).await?);
+    }
+    let again = Device::log_in(town, 4, &devices[0]).await?;
+    devices.push(again);
+    Ok(devices)
+}
+
+/// A message sent now is soon to be read at every node.
+async fn recover(machines: &Machines, devices: &[Device], recorder: &Recorder) {
+    let [first, second, ..] = devices else { return };
+    let Some(message) = first.send_now(second.account(), "everything works again").await else { return };
+    let read_everywhere = async {
+        while !machines.running().iter().all(|number| {
+            let found = machines.app(*number).map(|app| app.message_by_id(first.account(), message.id));
+            matches!(found, Some(Ok(Some(_))))
+        }) {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    if timeout(HEALED_WITHIN, read_everywhere).await.is_ok() {
+        recorder.note(What::Recovered { message: message.id.to_string() });
+    }
+}
+
+/// What every node holds, once all of them have applied the same.
+async fn look_at_all(machines: &mut Machines, devices: &[Device], recorder: &Recorder) {
+    let level = async {
+        loop {
+            let applied =
+                machines.running().into_iter().map(|number| machines.app(number).map(|app| *app.applied().borrow()));
+            let applied: Vec<_> = applied.collect();
+            sleep(Duration::from_millis(500)).await;
+            if applied.iter().all(|at| at.is_some() && *at == applied[0]) {
+                return;
+            }
+        }
+    };
+    if timeout(HEALED_WITHIN, level).await.is_err() {
+        let line = "the nodes do not come to hold the same".to_owned();
+        recorder.note(What::Complained { process: "cluster".to_owned(), line });
+    }
+    machines.bury();
+    compare(machines, recorder).await;
+    for number in machines.running() {
+        if let Err(line) = look_at(machines, number, devices, recorder) {
+            recorder.note(What::Complained { process: format!("machine {number}"), line });
+        }
+    }
+}
+
+async fn compare(machines: &Machines, recorder: &Recorder) {
+    let Some(cluster) = machines.running().first().and_then(|number| machines.cluster(*number)) else { return };
+    let here: Vec<_> = machines.running().into_iter().map(|number| machines.name(number)).collect();
+    match cluster.check().await {
+        Ok((index, digests)) => {
+            for of in digests {
+                if !here.contains(&of.name) {
+                    // Of a machine that was lost; the cluster keeps its place until it is removed.
+                    continue;
+                }
+                let Some(digest) = of.digest else {
+                    recorder.note(What::Complained { process: of.name, line: "has no digest of its state".to_owned() });
+                    continue;
+                };
+                let digest = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+                recorder.note(What::Digest { node: of.name, index: index.0, digest });
+            }
+        }
+        Err(error) => {
+            let line = format!("the nodes cannot be compared: {error}");
+            recorder.note(What::Complained { process: "cluster".to_owned(), line });
+        }
+    }
+}
+
+fn look_at(machines: &Machines, number: u8, devices: &[Device], recorder: &Recorder) -> Result<(), String> {
+    let app = machines.app(number).ok_or("it is no member at the end")?;
+    let node = format!("machine {number}");
+    let mut seen = std::collections::BTreeSet::new();
+    for account in devices.iter().map(Device::account).collect::<std::collections::BTreeSet<_>>() {
+        let conversations = app.conversations(account).map_err(|error| error.to_string())?;
+        for conversation in conversations {
+            recorder.note(What::Counted { node: node.clone(), account: account.0, row: row(&conversation) });
+            if !seen.insert(conversation.id) {
+                continue;
+            }
+            let mut messages = Vec::new();
+            let mut after = chat::Cursor::START;
+            loop {
+                let page = app.messages(conversation.id, account, None, Some(after), 500);
+                let (page, more) = page.map_err(|error| error.to_string())?;
+                messages.extend(page.iter().map(noted));
+                match page.last() {
+                    Some(last) if more => after = last.cursor,
+                    _ => break,
+                }
+            }
+            recorder.note(What::Held { node: node.clone(), conversation: conversation.id.0, messages });
+        }
+    }
+    Ok(())
+}
