@@ -27,15 +27,17 @@ pub(crate) struct Seeds {
     pub(crate) twice: u64,
     /// How many at the same time.
     pub(crate) jobs: usize,
+    /// Whether the first that is not clean is enough.
+    pub(crate) until_found: bool,
 }
 
-const USAGE: &str = "usage: [--seeds A..B [--twice COUNT] [--jobs COUNT]] | --seed N [--trace]";
+const USAGE: &str = "usage: [--seeds A..B [--twice COUNT] [--jobs COUNT] [--until-found]] | --seed N [--trace]";
 
 /// Understands the arguments, ours and those that `cargo test` gives to every test.
 pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Wanted, String> {
     let (mut seed, mut trace, mut terse) = (None, false, false);
     let (mut seeds, mut twice, mut jobs) = (None, None, None);
-    let mut is_for_us = true;
+    let (mut is_for_us, mut until_found) = (true, false);
     let mut arguments = arguments.peekable();
     while let Some(argument) = arguments.next() {
         let mut value = |what: &str| arguments.next().ok_or_else(|| format!("{what} needs a value; {USAGE}"));
@@ -45,6 +47,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Wanted, S
             "--twice" => twice = Some(number(&value("--twice")?)?),
             "--jobs" => jobs = Some(number(&value("--jobs")?)?.max(1)),
             "--trace" => trace = true,
+            "--until-found" => until_found = true,
             "--terse" => terse = true,
             "--list" => is_for_us = false,
             // An option of libtest's; those with a value use `=`, or do not matter here.
@@ -62,6 +65,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Wanted, S
     Ok(Wanted::Many(Seeds {
         twice: twice.unwrap_or(if seeds.is_none() { USUAL_TWICE } else { 0 }),
         seeds: seeds.unwrap_or(USUAL),
+        until_found,
         jobs: jobs.map_or_else(processors, |jobs| usize::try_from(jobs).unwrap_or(1)),
     }))
 }

@@ -27,6 +27,7 @@ enum Fault {
     CrashLeader,
     CrashMany,
     CrashAll,
+    StallAndCrash,
     Leave,
     Wipe,
     Add,
@@ -52,6 +53,7 @@ const WEIGHTS: &[(Fault, u64)] = &[
     (Fault::CrashLeader, 8),
     (Fault::CrashMany, 3),
     (Fault::CrashAll, 2),
+    (Fault::StallAndCrash, 6),
     (Fault::Leave, 3),
     (Fault::Wipe, 2),
     (Fault::Add, 2),
@@ -75,6 +77,7 @@ const WEIGHTS: &[(Fault, u64)] = &[
 #[derive(Clone, Debug)]
 enum Undo {
     Launch(Vec<Number>),
+    Crash(Vec<Number>),
     LaunchDevice(usize),
     HealNetwork,
     Calm(Vec<(PeerId, PeerId)>),
@@ -120,7 +123,8 @@ impl Nemesis {
 
     /// Undoes everything.
     pub(crate) async fn relent(&mut self, machines: &mut Machines, devices: &mut [Device]) {
-        for (_, undo) in std::mem::take(&mut self.due) {
+        // Undoing may leave something to be undone: what loses its power is to be started again.
+        while let Some((_, undo)) = self.due.pop() {
             self.undo(undo, machines, devices).await;
         }
         machines.bury();
@@ -180,6 +184,15 @@ impl Nemesis {
                 self.crash(machines, some.collect()).await;
             }
             (Fault::CrashAll, Some(_)) => self.crash(machines, running).await,
+            (Fault::StallAndCrash, Some(_)) => {
+                // Whatever is told before it is on a disk is told now, and gone then.
+                let count = self.chance.number(1..running.len() as u64 + 1);
+                let some = self.chance.shuffled(&running).into_iter().take(usize::try_from(count).unwrap_or(1));
+                let some: Vec<_> = some.collect();
+                self.tell(format!("the disks of {} stall, until their power fails", named(&some)));
+                some.iter().for_each(|number| machines.stall(*number, true));
+                self.due.push((Instant::now() + self.chance.ms(50..2_000), Undo::Crash(some)));
+            }
             (Fault::Leave, Some(number)) => {
                 self.tell(format!("machine {number} is shut down in good order"));
                 machines.leave(number).await;
@@ -308,6 +321,10 @@ impl Nemesis {
     async fn undo(&mut self, undo: Undo, machines: &mut Machines, devices: &mut [Device]) {
         match undo {
             Undo::Launch(numbers) => numbers.into_iter().for_each(|number| machines.launch(number)),
+            Undo::Crash(numbers) => {
+                self.now = None;
+                self.crash(machines, numbers).await;
+            }
             Undo::LaunchDevice(at) => devices[at].launch().await,
             Undo::HealNetwork => machines.network.heal(),
             Undo::Calm(ways) => ways.iter().for_each(|(from, to)| machines.weather.slow(*from, *to, None)),

@@ -34,6 +34,9 @@ pub(crate) fn run(wanted: &Seeds) -> Result<bool, String> {
                     }
                     let twice = seed - wanted.seeds.start < wanted.twice;
                     let came = once(seed).and_then(|first| if twice { same_again(first) } else { Ok(first) });
+                    if came.is_err() && wanted.until_found {
+                        next.store(wanted.seeds.end, Ordering::Relaxed);
+                    }
                     done.lock().unwrap_or_else(PoisonError::into_inner).push((seed, came));
                 }
             });

@@ -74,6 +74,8 @@ fn simulate(seed: u64, trace: &Trace) -> Result<Ran, String> {
     let memory = Path::new("/dev/shm");
     let place = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
     let folder = place.join(format!("five9s-sim-{}", std::process::id()));
+    // A process of the same number may have been killed: its devices would know another cluster. Usually there is none.
+    let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).map_err(|error| format!("{} cannot be made: {error}", folder.display()))?;
     let ran = runtime.block_on(async {
         trace.start_clock();

@@ -296,7 +296,13 @@ impl Person {
                 self.town.accounts().iter().copied().filter(|account| *account != self.account).collect();
             let Some(other) = chance.pick(&others) else { continue };
             match chance.number(0..10) {
-                0..6 => self.send(other).await,
+                0..6 => {
+                    // One message, or now and then many at once.
+                    let count = if chance.one_in(8) { chance.number(2..12) } else { 1 };
+                    for _ in 0..count {
+                        self.send(other).await;
+                    }
+                }
                 6 => self.list().await,
                 7 => self.read_and_mark(other).await,
                 _ => drop(self.read(other).await),

@@ -33,6 +33,9 @@ pub(crate) async fn run(seed: u64, folder: &Path) -> Result<Ran, String> {
     let chance = Chance::new(seed);
     let count = if chance.one_in(3) { 5 } else { 3 };
     let mut machines = Machines::start(seed, count, elapsed, chance.clone(), recorder.clone());
+    if chance.one_in(2) {
+        disturb_founding(&mut machines, &chance, &recorder).await;
+    }
     founded(&machines).await?;
 
     let town = Town::new(&machines.network, &machines.secret, chance.clone(), recorder.clone(), folder.to_owned());
@@ -51,6 +54,18 @@ pub(crate) async fn run(seed: u64, folder: &Path) -> Result<Ran, String> {
     }
     look_at_all(&mut machines, &devices, &recorder).await;
     Ok(Ran { events: recorder.events(), seconds: elapsed.seconds(), faults: nemesis.kinds })
+}
+
+/// Power fails here and there while the nodes find each other and promise.
+async fn disturb_founding(machines: &mut Machines, chance: &Chance, recorder: &Recorder) {
+    for _ in 0..chance.number(1..4) {
+        sleep(chance.ms(20..500)).await;
+        let Some(number) = chance.pick(&machines.running()) else { continue };
+        recorder.note(What::Fault { text: format!("power fails on machine {number}, before there is a cluster") });
+        machines.crash(number).await;
+        sleep(chance.ms(0..1_500)).await;
+        machines.launch(number);
+    }
 }
 
 async fn founded(machines: &Machines) -> Result<(), String> {

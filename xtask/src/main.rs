@@ -1,4 +1,4 @@
-//! `cargo xtask run | test | check | page | window | package | bench | sim`: what a person types, as one command each.
+//! `cargo xtask run | test | check | page | window | package | bench | sim | mutants`: what a person types, as one command each.
 //!
 //! Only std is used, so that this compiles in seconds on a machine that has nothing built yet. Every
 //! command that is run is printed first: the output doubles as documentation of how to do it by hand.
@@ -7,6 +7,7 @@ mod bench;
 mod check;
 mod command;
 mod desktop;
+mod mutants;
 mod package;
 mod run;
 mod sim;
@@ -30,6 +31,8 @@ usage: cargo xtask <command>
             measure, each figure beside a baseline taken in the same run; ui: the window, which needs a desktop
   sim [--seeds A..B [--twice COUNT] [--jobs COUNT]] | --seed N [--trace]
             whole clusters and their clients in simulated time, with faults that the seed draws; each seed is one run
+  mutants [NAME...]
+            plants mistakes in a copy of the sources, and has the simulation find each
 ";
 
 /// A part that was asked for by its name. Skipped is not passed.
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         "window" => alone(desktop::test_window),
         "package" => package::package(rest),
         "sim" => sim::sim(rest),
+        "mutants" => mutants::mutants(rest),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);

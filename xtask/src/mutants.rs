@@ -1,0 +1,124 @@
+//! `cargo xtask mutants`: does the simulation find what it is there to find?
+//!
+//! Each mutant is a mistake that somebody could make, planted in a copy of the sources. The copy is built and simulated, seed after
+//! seed, until a promise breaks. A mutant that outlives all seeds shows a hole in the simulation, or in what the checker looks at.
+
+mod planted;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::command::{Outcome, WITHOUT_THE_WINDOW, workspace};
+use planted::{MUTANTS, Mutant};
+
+/// How many seeds a mutant has to outlive.
+const SEEDS: &str = "0..200";
+
+/// What the copy does without: what was built, and what is not Rust.
+const LEFT_OUT: &[&str] = &["target", "node_modules", "dist", "screenshots", ".git", "run"];
+
+/// Where mutants live, in the folder of what is built.
+const HOME: &str = "target/mutants";
+
+/// Plants each mutant in its turn, or those that are named, and says what found it.
+pub(crate) fn mutants(names: &[String]) -> Outcome {
+    if let Some(unknown) = names.iter().find(|name| MUTANTS.iter().all(|mutant| mutant.name != **name)) {
+        let known: Vec<_> = MUTANTS.iter().map(|mutant| mutant.name).collect();
+        return Err(format!("there is no mutant {unknown}; there are: {}", known.join(", ")));
+    }
+    let home = workspace().join(HOME);
+    let copy = home.join("source");
+    mirror(&workspace(), &copy)?;
+    eprintln!("without a mutant");
+    if let Some(found) = simulate(&home, &copy, "0..10")? {
+        return Err(format!("the simulation finds something where nothing is planted:\n{found}"));
+    }
+    let mut alive = Vec::new();
+    for mutant in MUTANTS.iter().filter(|mutant| names.is_empty() || names.iter().any(|name| name == mutant.name)) {
+        eprintln!("{}: {}", mutant.name, mutant.what);
+        plant(mutant, &copy)?;
+        let found = simulate(&home, &copy, SEEDS)?;
+        mirror(&workspace(), &copy)?;
+        match found {
+            Some(found) => eprintln!("  found: {found}"),
+            None => {
+                eprintln!("  NOT found in seeds {SEEDS}");
+                alive.push(mutant.name);
+            }
+        }
+    }
+    if alive.is_empty() { Ok(()) } else { Err(format!("not found: {}", alive.join(", "))) }
+}
+
+/// Makes the copy what the original is. Files that are so already are left alone, or cargo would build them again.
+fn mirror(from: &Path, to: &Path) -> Outcome {
+    let failed = |error| format!("{} cannot be copied: {error}", from.display());
+    fs::create_dir_all(to).map_err(failed)?;
+    for entry in fs::read_dir(from).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let (name, path) = (entry.file_name(), entry.path());
+        if LEFT_OUT.iter().any(|left_out| name == **left_out) {
+            continue;
+        }
+        let copy = to.join(&name);
+        if path.is_dir() {
+            mirror(&path, &copy)?;
+        } else if fs::read(&path).ok() != fs::read(&copy).ok() {
+            fs::copy(&path, &copy).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+fn plant(mutant: &Mutant, copy: &Path) -> Outcome {
+    for (file, find, plant) in mutant.edits {
+        let path = copy.join(file);
+        let source = fs::read_to_string(&path).map_err(|error| format!("{file} cannot be read: {error}"))?;
+        if source.matches(find).count() != 1 {
+            return Err(format!("{}: {file} does not have exactly one `{find}` any more", mutant.name));
+        }
+        fs::write(&path, source.replace(find, plant)).map_err(|error| format!("{file} cannot be written: {error}"))?;
+    }
+    Ok(())
+}
+
+/// What the simulation finds first, in a line or two; None: nothing.
+fn simulate(home: &Path, copy: &Path, seeds: &str) -> Result<Option<String>, String> {
+    let cargo = |also: &[&str]| {
+        let mut cargo = Command::new("cargo");
+        cargo.current_dir(copy).env("CARGO_TARGET_DIR", home.join("target"));
+        // A mutant may leave something unused.
+        cargo.args(["test", "--locked", "--quiet"]).args(WITHOUT_THE_WINDOW).args(["--test", "sim"]).args(also);
+        cargo.output().map_err(|error| format!("cannot run cargo: {error}"))
+    };
+    let built = cargo(&["--no-run"])?;
+    if !built.status.success() {
+        return Err(format!("it cannot be built:\n{}", String::from_utf8_lossy(&built.stderr)));
+    }
+    let ran = cargo(&["--", "--seeds", seeds, "--until-found"])?;
+    if ran.status.success() {
+        return Ok(None);
+    }
+    let printed = String::from_utf8_lossy(&ran.stdout).into_owned();
+    let tell = |line: &&str| line.starts_with('I') || line.starts_with("seed") || line.contains("NOT clean");
+    let lines: Vec<_> =
+        printed.lines().filter(tell).take(3).map(|line| line.chars().take(240).collect::<String>()).collect();
+    Ok(Some(lines.join("\n         ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mutant_can_still_be_planted() {
+        for mutant in MUTANTS {
+            for (file, find, plant) in mutant.edits {
+                let source = fs::read_to_string(workspace().join(file)).expect("the file of a mutant");
+                assert_eq!(source.matches(find).count(), 1, "{}: {file}: {find}", mutant.name);
+                assert_ne!(find, plant, "{}", mutant.name);
+            }
+        }
+    }
+}
