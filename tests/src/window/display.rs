@@ -27,6 +27,11 @@ impl Display {
         Self { servers: vec![bus, xvfb], name: format!(":{number}"), bus: address }
     }
 
+    /// The address of its message bus.
+    pub fn bus(&self) -> &str {
+        &self.bus
+    }
+
     /// Has a program show itself here.
     pub(super) fn show(&self, command: &mut Command) {
         command.env("DISPLAY", &self.name).env("DBUS_SESSION_BUS_ADDRESS", &self.bus);
