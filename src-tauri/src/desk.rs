@@ -1,6 +1,6 @@
 //! What `app-api` asks of the desktop.
 
-use app_api::{Api, Desktop, Notice};
+use app_api::{Api, Desktop, Notice, TrayWords};
 use serde_json::json;
 use tauri::{AppHandle, Manager};
 use tauri_plugin_notification::NotificationExt;
@@ -39,6 +39,10 @@ impl Desktop for Desk {
     fn unread(&self, count: u64) {
         tray::show_unread(&self.app, count);
         window::show_unread(&self.app, count);
+    }
+
+    fn tray_words(&self, words: TrayWords) {
+        tray::say(&self.app, words);
     }
 }
 

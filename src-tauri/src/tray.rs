@@ -1,15 +1,22 @@
 //! The icon beside the clock: how many messages are unread, and a way back to a window that was closed.
 
+use app_api::TrayWords;
 use tauri::image::Image;
 use tauri::menu::{Menu, MenuItem};
 use tauri::tray::{MouseButton, MouseButtonState, TrayIconBuilder, TrayIconEvent};
-use tauri::{AppHandle, include_image};
+use tauri::{AppHandle, Manager, Wry, include_image};
 
 use crate::window;
 
 const ID: &str = "tray";
 const CALM: Image<'_> = include_image!("icons/tray.png");
 const UNREAD: Image<'_> = include_image!("icons/tray-unread.png");
+
+/// The entries of its menu, to be named anew.
+struct Entries {
+    open: MenuItem<Wry>,
+    quit: MenuItem<Wry>,
+}
 
 /// Makes the icon. A desktop without such a place, or without the library that draws it, goes without.
 pub(crate) fn build(app: &AppHandle) {
@@ -23,6 +30,7 @@ pub(crate) fn build(app: &AppHandle) {
 }
 
 fn try_build(app: &AppHandle) -> tauri::Result<()> {
+    // Until the page has been loaded, which has the words.
     let open = MenuItem::with_id(app, "open", "FIVE9sCHAT", true, None::<&str>)?;
     let quit = MenuItem::with_id(app, "quit", "Quit", true, Some("CmdOrCtrl+Q"))?;
     TrayIconBuilder::with_id(ID)
@@ -41,7 +49,17 @@ fn try_build(app: &AppHandle) -> tauri::Result<()> {
             }
         })
         .build(app)?;
+    app.manage(Entries { open, quit });
     Ok(())
+}
+
+/// Names the entries of the menu.
+pub(crate) fn say(app: &AppHandle, words: TrayWords) {
+    let Some(entries) = app.try_state::<Entries>() else { return };
+    let said = entries.open.set_text(words.open).and_then(|()| entries.quit.set_text(words.quit));
+    if let Err(error) = said {
+        tracing::debug!(%error, "the menu beside the clock stays as it is");
+    }
 }
 
 /// Says how many messages are unread.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use app_api::{Api, Desktop, Notice, Setup, Updates};
+use app_api::{Api, Desktop, Notice, Setup, TrayWords, Updates};
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -32,6 +32,8 @@ impl Desktop for Notes {
     fn unread(&self, count: u64) {
         *self.unread.lock().expect("whole") = count;
     }
+
+    fn tray_words(&self, _: TrayWords) {}
 }
 
 impl Notes {

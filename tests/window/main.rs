@@ -6,3 +6,4 @@ mod failures;
 mod first_run;
 mod notifications;
 mod people;
+mod tray;

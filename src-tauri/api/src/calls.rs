@@ -15,7 +15,7 @@ use crate::types::{
     Account, Cluster, Conversation, Deleted, DeletionPreview, Draft, Exported, Invited, Login, Message, Page, Pending,
     Place, Proof, Queued, Settings, Start, Talk,
 };
-use crate::{Api, Refusal, cluster, export, joining, people, settings, talking};
+use crate::{Api, Refusal, TrayWords, cluster, export, joining, people, settings, talking};
 
 /// The longest text anywhere in a request, in bytes; the calls themselves are stricter. What is longer is refused before it is looked at.
 const TEXT_SIZE_MAX_BYTES: usize = 128 * 1024;
@@ -93,6 +93,8 @@ api! {
     open_link(Url) -> () = settings::open_link;
     settings(Nothing) -> Settings = settings::settings;
     keep_settings(Settings) -> () = settings::keep_settings;
+    /// What the menu beside the clock says, in the language of the front end, which has all the words.
+    tray_words(TrayWords) -> () = settings::tray_words;
     /// What is in view: no notification for it.
     view(View) -> () = talking::view;
 }
@@ -150,6 +152,8 @@ mod tests {
         fn notify(&self, _: Notice) {}
 
         fn unread(&self, _: u64) {}
+
+        fn tray_words(&self, _: TrayWords) {}
     }
 
     fn api(folder: &TempDir, desktop: Arc<impl Desktop>) -> Api {
@@ -243,6 +247,8 @@ mod tests {
         fn notify(&self, _: Notice) {}
 
         fn unread(&self, _: u64) {}
+
+        fn tray_words(&self, _: TrayWords) {}
     }
 
     #[tokio::test]

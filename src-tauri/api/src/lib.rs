@@ -30,6 +30,6 @@ pub mod types;
 mod typescript;
 
 pub use api::{Api, Updates};
-pub use desktop::{Desktop, Notice};
+pub use desktop::{Desktop, Notice, TrayWords};
 pub use setup::Setup;
 pub use types::{Refusal, Update};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::lock;
 use crate::requests::{Nothing, Url};
 use crate::types::{Settings, Theme};
-use crate::{Api, Refusal};
+use crate::{Api, Refusal, TrayWords};
 
 /// What a link may begin with. Everything else could run something.
 const LINKS: [&str; 3] = ["http://", "https://", "mailto:"];
@@ -18,6 +18,9 @@ const LINK_SIZE_MAX_BYTES: usize = 4 * 1024;
 
 /// The longest name of a language, in bytes: BCP 47 needs 35.
 const LANGUAGE_SIZE_MAX_BYTES: usize = 64;
+
+/// The longest entry of the menu beside the clock, in bytes.
+const TRAY_WORDS_SIZE_MAX_BYTES: usize = 256;
 
 const ZOOM_MIN: f64 = 0.5;
 const ZOOM_MAX: f64 = 2.0;
@@ -83,6 +86,14 @@ pub(crate) async fn keep_settings(api: &Api, settings: Settings) -> Result<(), R
         return Err(Refusal::malformed(format!("The zoom is from {ZOOM_MIN} to {ZOOM_MAX}.")));
     }
     api.keep(|kept| kept.settings = settings).await
+}
+
+pub(crate) async fn tray_words(api: &Api, words: TrayWords) -> Result<(), Refusal> {
+    if [&words.open, &words.quit].into_iter().any(|text| text.is_empty() || text.len() > TRAY_WORDS_SIZE_MAX_BYTES) {
+        return Err(Refusal::malformed(format!("An entry of a menu has 1 to {TRAY_WORDS_SIZE_MAX_BYTES} bytes.")));
+    }
+    api.inner().desktop.tray_words(words);
+    Ok(())
 }
 
 pub(crate) async fn open_link(api: &Api, Url { url }: Url) -> Result<(), Refusal> {

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use app_api::{Desktop, Notice};
+use app_api::{Desktop, Notice, TrayWords};
 use serde_json::{Value, json};
 
 /// See the module.
@@ -31,5 +31,9 @@ impl Desktop for Desk {
 
     fn unread(&self, count: u64) {
         self.say(&json!({ "unread": count }));
+    }
+
+    fn tray_words(&self, words: TrayWords) {
+        self.say(&json!({ "tray_words": words }));
     }
 }

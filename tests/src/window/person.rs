@@ -57,6 +57,11 @@ impl Window {
         self.session.kill();
     }
 
+    /// Waits until the app has ended by itself.
+    pub fn ended(&self) {
+        self.session.ended();
+    }
+
     /// Clicks a button or an entry of a menu, by what it is called.
     pub async fn click(&self, name: &str) {
         let name = quoted(name);
@@ -70,6 +75,12 @@ impl Window {
     pub async fn fill(&self, label: &str, text: &str) {
         let field = format!("//input[@id=//label[normalize-space(.)={}]/@for]", quoted(label));
         self.keys(&field, text).await;
+    }
+
+    /// Chooses from the list with this label.
+    pub async fn select(&self, label: &str, option: &str) {
+        let list = format!("//select[@id=//label[normalize-space(.)={}]/@for]", quoted(label));
+        self.click_at(&format!("{list}/option[normalize-space(.)={}]", quoted(option))).await;
     }
 
     /// Waits until the page says so, somewhere.

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
-use crate::PATIENCE;
 use crate::window::Display;
 use crate::window::driver::{Driver, Refused};
 use crate::window::processes::{descendants, runs};
+use crate::{PATIENCE, eventually};
 
 /// How often a condition is looked at.
 const GLANCE: Duration = Duration::from_millis(30);
@@ -118,11 +118,12 @@ impl Session {
     /// kill -9 of the program; returns once it has ended.
     pub fn kill(&mut self) {
         kill(self.program);
-        let started = Instant::now();
-        while runs(self.program) {
-            assert!(started.elapsed() < PATIENCE, "a process that is killed ends");
-            std::thread::sleep(GLANCE);
-        }
+        self.ended();
+    }
+
+    /// Returns once the program has ended.
+    pub(super) fn ended(&self) {
+        eventually("the program ends", || if runs(self.program) { Err("it runs") } else { Ok(()) });
     }
 }
 

@@ -138,6 +138,16 @@ export interface Calls {
   open_link: { request: { url: string, }; answer: null };
   settings: { request: {}; answer: Settings };
   keep_settings: { request: { theme: Theme, language: string | null, notifications: boolean, notification_text: boolean, zoom: number, enter_sends: boolean, }; answer: null };
+  /** What the menu beside the clock says, in the language of the front end, which has all the words. */
+  tray_words: { request: { 
+/**
+ * Brings the window to the front.
+ */
+open: string, 
+/**
+ * Ends the app.
+ */
+quit: string, }; answer: null };
   /** What is in view: no notification for it. */
   view: { request: { conversation: number | null, focused: boolean, }; answer: null };
 }

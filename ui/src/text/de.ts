@@ -204,6 +204,7 @@ export const de: Catalogue = {
     picture: (n) => `Bild von ${plural(n, "Rechner", "Rechnern")}`,
     unknown: "Über die Rechner ist noch nichts bekannt.",
   },
+  tray: { open: "FIVE9sCHAT öffnen", quit: "Beenden" },
   switcher: {
     title: "Zu einer Unterhaltung gehen",
     placeholder: "Name",

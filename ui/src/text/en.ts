@@ -203,6 +203,7 @@ export const en = {
     picture: (n: number) => `Picture of ${plural(n, "machine", "machines")}`,
     unknown: "Nothing is known of the machines yet.",
   },
+  tray: { open: "Open FIVE9sCHAT", quit: "Quit" },
   switcher: {
     title: "Go to a conversation",
     placeholder: "Name",

@@ -173,6 +173,7 @@ export class FakeBackend implements Backend {
         server.settings = { ...settings };
         return null;
       },
+      tray_words: () => null,
       view: () => null,
     };
   }
