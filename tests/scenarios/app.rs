@@ -163,8 +163,13 @@ async fn two_people_chat_through_the_death_of_a_leader() {
     }
     assert_eq!(alice.call("pending", json!({})).await, json!([]));
 
-    let found = bob.call("search", json!({"text": "MESSAGE 20", "before": null, "limit": 5})).await;
-    assert_eq!(found["items"][0]["text"], "message 20", "{found}");
+    let search =
+        |with: Value| bob.call("search", json!({"text": "MESSAGE 20", "with": with, "before": null, "limit": 5}));
+    for with in [Value::Null, json!({"account": alice_id})] {
+        let found = search(with).await;
+        assert_eq!(found["items"][0]["text"], "message 20", "{found}");
+    }
+    assert_eq!(search(json!({"name": "bob"})).await["items"], json!([]), "not in another conversation");
 
     let written = bob.call("export", json!({"with": {"name": "alice"}})).await;
     let written = std::fs::read_to_string(written["path"].as_str().expect("a path")).expect("a file");

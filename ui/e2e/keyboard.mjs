@@ -55,6 +55,43 @@ check("keyboard: Alt and the arrows go through conversations, with Shift through
   await heading(page, "bob").waitFor();
 });
 
+check("keyboard: Ctrl+F finds in the open conversation, with Shift in all", async (context) => {
+  const page = await context.page();
+  const chosen = (name) => page.getByRole("radio", { name }).isChecked();
+  const withOthers = page.locator(".hits .with", { hasNotText: "with carol" });
+  const withCarol = page.locator(".hits .with", { hasText: "with carol" });
+  await page.keyboard.press("Control+k");
+  await page.keyboard.type("carol");
+  await page.keyboard.press("Enter");
+  await heading(page, "carol").waitFor();
+  await page.keyboard.press("Control+f");
+  await eventually(() => focusIsIn(page, "[type=search]"), "the field has the focus");
+  assert.ok(await chosen("With carol"));
+  await page.keyboard.type("coffee");
+  await withCarol.first().waitFor();
+  assert.equal(await withOthers.count(), 0);
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Control+Shift+F");
+  await withOthers.first().waitFor();
+  assert.ok(await chosen("Everywhere"));
+  await eventually(() => focusIsIn(page, "[type=search]"), "the focus is back in the field");
+  // The words are selected: typing begins anew.
+  await page.keyboard.type("kitchen");
+  await eventually(async () => (await page.getByRole("searchbox").inputValue()) === "kitchen", "other words");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("ArrowLeft");
+  assert.ok(await chosen("With carol"));
+  await eventually(async () => (await withOthers.count()) === 0, "only in the conversation again");
+  // Another conversation is another place to look in.
+  await page.keyboard.press("Control+f");
+  await page.keyboard.type("coffee");
+  await withCarol.first().waitFor();
+  await page.keyboard.press("Alt+ArrowUp");
+  await heading(page, "bob").waitFor();
+  await page.locator(".hits .with", { hasText: "with bob" }).first().waitFor();
+  assert.equal(await withCarol.count(), 0);
+});
+
 check("keyboard: F6 goes round the parts of the window", async (context) => {
   const page = await context.page();
   await page.keyboard.press("Alt+ArrowDown");

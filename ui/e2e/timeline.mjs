@@ -246,7 +246,7 @@ check("timeline: opens at the first unread message, and the mark stays until Esc
 check("timeline: jumps to a message of another conversation", async (context) => {
   const page = await context.page();
   await openConversation(page, "carol");
-  await page.keyboard.press("Control+f");
+  await page.keyboard.press("Control+Shift+f");
   await page.getByRole("searchbox").fill("coffee");
   await page.locator(".hits button", { hasText: "with bob" }).nth(2).click();
   await page.getByRole("heading", { level: 1, name: "bob", exact: true }).waitFor();

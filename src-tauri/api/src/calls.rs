@@ -72,7 +72,7 @@ api! {
     conversations(Nothing) -> Page<Conversation> = talking::conversations;
     messages(MessagesPage) -> Talk = talking::messages;
     message(OfMessage) -> Option<Message> = talking::message;
-    /// Messages of all conversations with all the words of the text, the newest first.
+    /// Messages with all the words of the text, the newest first: of the conversation with that account, or of all.
     search(Search) -> Page<Message> = talking::search;
     /// Answers once the message is on disk in the outbox. The id is the caller's own, if it has one: asking again sends nothing twice.
     send(Send) -> Queued = talking::send;

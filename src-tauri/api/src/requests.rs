@@ -66,6 +66,8 @@ pub(crate) struct MessagesPage {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Search {
     pub(crate) text: String,
+    /// Only in the conversation with this account.
+    pub(crate) with: Option<To>,
     pub(crate) before: Option<u64>,
     pub(crate) limit: u32,
 }

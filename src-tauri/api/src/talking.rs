@@ -18,9 +18,9 @@ pub(crate) async fn messages(api: &Api, request: MessagesPage) -> Result<Talk, R
     Ok(Talk { conversation: conversation.map(Into::into), page: page.into() })
 }
 
-/// In all conversations.
-pub(crate) async fn search(api: &Api, Search { text, before, limit }: Search) -> Result<Page<Message>, Refusal> {
-    Ok(api.client()?.search(&text, None, before.map(Cursor), limit).await?.into())
+pub(crate) async fn search(api: &Api, request: Search) -> Result<Page<Message>, Refusal> {
+    let Search { text, with, before, limit } = request;
+    Ok(api.client()?.search(&text, with.map(Into::into), before.map(Cursor), limit).await?.into())
 }
 
 pub(crate) async fn message(api: &Api, OfMessage { id }: OfMessage) -> Result<Option<Message>, Refusal> {

@@ -10,9 +10,14 @@ export type Dialog =
 
 export type Side = "search" | "cluster";
 
+/** Where to look for words: in the conversation that is open, or in all of them. */
+export type Scope = "conversation" | "everywhere";
+
 export class Panels {
   dialog = $state.raw<Dialog | null>(null);
   side = $state.raw<Side | null>(null);
+  /** What was asked for last; another object each time, because asking again leads back to the field. */
+  finding = $state.raw<{ readonly scope: Scope }>({ scope: "conversation" });
 
   open(dialog: Dialog): void {
     this.dialog = dialog;
@@ -24,6 +29,11 @@ export class Panels {
 
   show(side: Side): void {
     this.side = side;
+  }
+
+  find(scope: Scope): void {
+    this.finding = { scope };
+    this.side = "search";
   }
 
   toggle(side: Side): void {

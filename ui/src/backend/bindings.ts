@@ -117,8 +117,12 @@ export interface Calls {
   conversations: { request: {}; answer: Page<Conversation> };
   messages: { request: { with: To, before: number | null, after: number | null, limit: number, }; answer: Talk };
   message: { request: { id: string, }; answer: Message | null };
-  /** Messages of all conversations with all the words of the text, the newest first. */
-  search: { request: { text: string, before: number | null, limit: number, }; answer: Page<Message> };
+  /** Messages with all the words of the text, the newest first: of the conversation with that account, or of all. */
+  search: { request: { text: string, 
+/**
+ * Only in the conversation with this account.
+ */
+with: To | null, before: number | null, limit: number, }; answer: Page<Message> };
   /** Answers once the message is on disk in the outbox. The id is the caller's own, if it has one: asking again sends nothing twice. */
   send: { request: { to: To, text: string, id: string | null, }; answer: Queued };
   /** As `send`, and what was typed is no draft any more, in one step. */

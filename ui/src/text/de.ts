@@ -5,7 +5,7 @@ import type { Catalogue } from "./catalogue";
 const plural = (n: number, one: string, many: string) => `${n.toLocaleString("de")} ${n === 1 ? one : many}`;
 
 export const de: Catalogue = {
-  app: { name: "FIVE9sCHAT", loading: "Startet…", broken: "In diesem Fenster ist etwas schiefgegangen. Ihre Nachrichten sind sicher.", reload: "Neu öffnen" },
+  app: { name: "FIVE9sCHAT", loading: "Startet…", broken: "In diesem Fenster ist etwas schiefgegangen. Deine Nachrichten sind sicher.", reload: "Neu öffnen" },
   action: {
     cancel: "Abbrechen",
     close: "Schließen",
@@ -102,7 +102,7 @@ export const de: Catalogue = {
     stale: "Von einem Rechner allein; es kann neuere Nachrichten geben.",
     refused: (n) => `${plural(n, "Nachricht wurde", "Nachrichten wurden")} nicht gesendet.`,
     deleted: (name) => `${name} hat dieses Konto gelöscht. Es kann nichts mehr empfangen.`,
-    search: "In Unterhaltungen suchen",
+    search: "In dieser Unterhaltung suchen",
     export: "Als Textdatei sichern",
     exported: (path) => `Gesichert in ${path}`,
     back: "Alle Unterhaltungen",
@@ -213,7 +213,11 @@ export const de: Catalogue = {
   search: {
     title: "Nachrichten suchen",
     placeholder: "Gesuchte Wörter",
+    where: "Wo gesucht wird",
+    with: (name) => `Mit ${name}`,
+    everywhere: "Überall",
     hint: "In allen deinen Unterhaltungen",
+    hintWith: (name) => `In der Unterhaltung mit ${name}`,
     none: (text) => `In keiner Nachricht kommt „${text}“ vor.`,
     found: (n, more) => `${more ? "Mehr als " : ""}${plural(n, "Nachricht", "Nachrichten")}`,
     more: "Mehr zeigen",
@@ -273,7 +277,8 @@ export const de: Catalogue = {
     groups: { app: "Überall", conversation: "In einer Unterhaltung", composer: "Beim Schreiben" },
     keys: {
       switcher: "Zu einer Unterhaltung gehen",
-      search: "Nachrichten suchen",
+      search: "In der Unterhaltung suchen",
+      searchEverywhere: "In allen Unterhaltungen suchen",
       settings: "Einstellungen",
       help: "Diese Liste",
       cluster: "Rechner",
@@ -305,7 +310,7 @@ export const de: Catalogue = {
     text_empty: "Eine Nachricht braucht etwas Text.",
     text_too_long: "Die Nachricht ist länger als 16 KiB.",
     query_invalid: "Hier steht kein Wort, das man suchen könnte.",
-    query_too_broad: "Das steht an zu vielen Stellen. Bitte mehr Buchstaben eingeben.",
+    query_too_broad: "Das steht an zu vielen Stellen. Gib mehr Buchstaben ein, oder suche in einer Unterhaltung.",
     session_invalid: "Die Sitzung ist zu Ende. Melde dich wieder an.",
     no_quorum: "Zu wenige Rechner sind erreichbar, um etwas zu speichern.",
     timeout: "Es kam nicht rechtzeitig eine Antwort.",

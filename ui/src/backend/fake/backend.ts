@@ -135,7 +135,7 @@ export class FakeBackend implements Backend {
       },
       conversations: () => ({ items: server.conversations(), more: false, stale: false }),
       messages: (request) => server.messages(request.with, request.before, request.after, request.limit),
-      message: ({ id }) => server.find((message) => message.id === id, null, 1).items[0] ?? null,
+      message: ({ id }) => server.find((message) => message.id === id, null, null, 1).items[0] ?? null,
       send: ({ to, text, id }) => ({ id: server.send(to, text, id) }),
       send_draft: ({ with: account, text }) => {
         const sent = { id: server.send({ account }, text, null) };
@@ -165,7 +165,7 @@ export class FakeBackend implements Backend {
         term: server.cluster.term,
         nodes: server.cluster.status().nodes.map(({ name, reachable }) => ({ name, holds: reachable ? true : null })),
       }),
-      search: ({ text, before, limit }) => server.find(containing(text), before, limit),
+      search: ({ text, with: to, before, limit }) => server.find(containing(text), to, before, limit),
       export: ({ with: to }) => ({ path: `/home/alice/Downloads/${server.recipient(to).name}.txt` }),
       open_link: () => null,
       settings: () => ({ ...server.settings }),

@@ -139,9 +139,11 @@ export class FakeServer {
     return { conversation: this.#conversation(talk, me), page: { items, more, stale: !this.cluster.writable } };
   }
 
-  find(matches: (message: Message) => boolean, before: number | null, limit: number): Page<Message> {
+  find(matches: (message: Message) => boolean, to: To | null, before: number | null, limit: number): Page<Message> {
     const found: Message[] = [];
-    for (const talk of this.#talksOf(this.#self())) {
+    const only = to === null ? null : this.#talkWith(this.recipient(to));
+    const talks = this.#talksOf(this.#self());
+    for (const talk of to === null ? talks : talks.filter((each) => each === only)) {
       const end = before === null ? talk.history.length : talk.history.countUpTo(before - 1);
       // Of each conversation no more than one page can be among the newest of all.
       let left = limit + 1;

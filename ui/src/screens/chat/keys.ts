@@ -9,7 +9,7 @@ export function withModifier(event: KeyboardEvent): boolean {
   return (apple ? event.metaKey : event.ctrlKey) && !event.altKey;
 }
 
-type Named = "switcher" | "search" | "settings" | "help" | "cluster" | "previous" | "previousUnread" | "nth" | "landmarks" | "zoom";
+type Named = "switcher" | "search" | "searchEverywhere" | "settings" | "help" | "cluster" | "previous" | "previousUnread" | "nth" | "landmarks" | "zoom";
 type InConversation = "messages" | "page" | "ends" | "oldestUnread" | "copy" | "escape";
 type InComposer = "send" | "newline" | "editFailed";
 
@@ -20,6 +20,7 @@ export const SHORTCUTS = {
   app: {
     switcher: [[m, "K"]],
     search: [[m, "F"]],
+    searchEverywhere: [[m, "Shift", "F"]],
     cluster: [[m, "M"]],
     settings: [[m, ","]],
     help: [[m, "/"]],
