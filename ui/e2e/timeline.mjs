@@ -255,3 +255,34 @@ check("timeline: jumps to a message of another conversation", async (context) =>
     return box !== null && box.y > 60 && box.y < 700;
   }, "the message is in view, and stays");
 });
+
+check("timeline: where the panel covers the conversation, a hit uncovers it", async (context) => {
+  const page = await context.page({ viewport: { width: 900, height: 640 } });
+  await openConversation(page, "carol");
+  for (const hit of [3, 3, 1]) {
+    await page.keyboard.press("Control+f");
+    await page.getByRole("searchbox").fill("coffee");
+    await page.locator(".hits button").nth(hit).click();
+    await page.locator("main .message.target").waitFor();
+    await eventually(() => page.evaluate(() => document.activeElement?.closest("main textarea") !== null), "the composer has the focus");
+  }
+  await page.keyboard.press("Control+f");
+  await page.getByRole("searchbox").waitFor();
+  await openConversation(page, "bob");
+  assert.equal(await page.getByRole("searchbox").count(), 0);
+});
+
+check("timeline: what comes under a panel is unread until that is gone", async (context) => {
+  const page = await context.page({ viewport: { width: 900, height: 640 } });
+  await openConversation(page, "frank");
+  await page.keyboard.press("Control+f");
+  await page.getByRole("searchbox").waitFor();
+  await page.evaluate(() => window.five9s.receive("frank", "under the panel"));
+  const unread = page.locator(".sidebar li", { hasText: "frank" }).getByText("1 unread message");
+  await unread.waitFor({ state: "attached" });
+  // Longer than it takes for a message in view to count as read.
+  await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 1000)));
+  assert.equal(await unread.count(), 1);
+  await page.keyboard.press("Escape");
+  await unread.waitFor({ state: "detached" });
+});

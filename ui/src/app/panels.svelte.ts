@@ -40,6 +40,15 @@ export class Panels {
     this.side = this.side === side ? null : side;
   }
 
+  /** Whether the panel lies over the conversation, for want of room. */
+  covers(): boolean {
+    return this.side !== null && document.querySelector("main")?.checkVisibility({ visibilityProperty: true }) === false;
+  }
+
+  uncover(): void {
+    if (this.covers()) this.hide();
+  }
+
   hide(): void {
     this.side = null;
   }

@@ -67,7 +67,7 @@ export function reduce(state: State, event: Event): State {
       const last = (event.after?.items.at(-1) ?? event.before.items.at(-1))?.cursor ?? 0;
       const next = changedWindow(heard(state, last), event.with, (window) => whole(window, event.before, event.after));
       if (next.open?.with !== event.with || event.target === null) return next;
-      return { ...next, open: { ...next.open, target: event.target, following: false } };
+      return { ...next, open: { ...next.open, target: { cursor: event.target }, following: false } };
     }
     case "window_extended": {
       const extend = event.part === "older" ? extendedBackwards : extendedForwards;

@@ -90,7 +90,7 @@ export function timelineRows(state: RowsState, person: PersonId): Row[] {
     const unread = divider !== null && message.cursor > divider && !own;
     if (unread) divider = null;
     const above = place(`message:${message.id}`, message.from.id, message.sent_at, unread);
-    rows.push({ ...above, kind: "message", message, own, target: open?.target === message.cursor });
+    rows.push({ ...above, kind: "message", message, own, target: open?.target?.cursor === message.cursor });
   }
   // The end of the conversation; beyond a gap nothing may be shown.
   if (!window.newer) {

@@ -59,8 +59,8 @@ export interface Open {
   readonly following: boolean;
   /** Messages that came while the end was out of view. */
   readonly arrived: number;
-  /** The message that was jumped to. */
-  readonly target: number | null;
+  /** The message that was jumped to; another object for each jump, because one can jump to the same one again. */
+  readonly target: { readonly cursor: number } | null;
 }
 
 /** Another node became the leader. */

@@ -9,7 +9,7 @@ const PARTS = [
 
 function parts(): HTMLElement[] {
   return PARTS.map((selector) => document.querySelector<HTMLElement>(selector)).filter(
-    (part) => part !== null && part.checkVisibility(),
+    (part) => part !== null && part.checkVisibility({ visibilityProperty: true }),
   ) as HTMLElement[];
 }
 
