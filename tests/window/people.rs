@@ -10,7 +10,7 @@ pub(crate) struct People {
     pub(crate) cluster: Cluster,
     pub(crate) display: Display,
     pub(crate) alices: TempDir,
-    _bobs: TempDir,
+    pub(crate) bobs: TempDir,
 }
 
 impl People {
@@ -23,7 +23,7 @@ impl People {
         let bob = enter(&display, &cluster, &bobs, "bob").await;
         alice.talk_to("bob").await;
         bob.talk_to("alice").await;
-        Self { alice, bob, cluster, display, alices, _bobs: bobs }
+        Self { alice, bob, cluster, display, alices, bobs }
     }
 }
 
