@@ -70,7 +70,7 @@ check("chat: a draft is kept for each conversation, and shown in the list", asyn
   assert.equal(await composer(page).inputValue(), "for bob");
 });
 
-check("chat: a refused message can be edited, sent again, copied and discarded", async (context) => {
+check("chat: a refused message can be edited, and sent again", async (context) => {
   const page = await context.page();
   const refuse = () => page.evaluate(() => window.five9s.refuseNext({ code: "storage_full", message: "" }));
   await openConversation(page, "bob");
@@ -87,6 +87,27 @@ check("chat: a refused message can be edited, sent again, copied and discarded",
   await page.getByRole("button", { name: "Send again" }).click();
   await page.locator("[data-state-of-message=delivered]").last().waitFor();
   await eventually(async () => (await page.getByText("Not sent:").count()) === 0, "the refused one is gone");
+});
+
+check("chat: a refused message can be copied, discarded, and had back", async (context) => {
+  const page = await context.page();
+  await page.evaluate(() => window.five9s.refuseNext({ code: "storage_full", message: "" }));
+  await openConversation(page, "bob");
+  await composer(page).fill("not so fast");
+  await composer(page).press("Enter");
+  const row = page.locator("main [role=listitem]", { hasText: "not so fast" });
+  await row.getByRole("button", { name: "Copy", exact: true }).click();
+  await eventually(async () => (await page.evaluate(() => navigator.clipboard.readText())) === "not so fast", "copied");
+  await row.getByRole("button", { name: "Discard" }).click();
+  await row.waitFor({ state: "detached" });
+  await eventually(() => composer(page).evaluate((field) => field === document.activeElement), "the focus is not lost");
+  // Elsewhere by now, with something typed: it comes back to where it was written.
+  await composer(page).fill("besides");
+  await openConversation(page, "carol");
+  await page.getByRole("button", { name: "Undo" }).click();
+  await page.getByRole("heading", { level: 1, name: "bob", exact: true }).waitFor();
+  await eventually(async () => (await composer(page).inputValue()) === "not so fast\nbesides", "back in the composer");
+  assert.equal(await page.getByRole("button", { name: "Undo" }).count(), 0);
 });
 
 check("chat: several refused messages are sent again by one button, in their order", async (context) => {

@@ -129,6 +129,7 @@ export const SCREENS = [
       says("Not sent: The machines' disks are full."),
     ),
   },
+  { name: "discarded", show: after(opens("bob"), refused("1. the printer"), click("Discard"), says("The message was discarded.")) },
   {
     name: "failed-several",
     show: after(opens("bob"), refused("The minutes of this morning:"), refused("1. the printer"), refused("2. the plant"), says("3 messages were not sent.")),

@@ -6,21 +6,31 @@ const SHOWN_MS = 6000;
 /** What comes within this time is read out together. */
 const GATHER_MS = 800;
 
+/** Long enough to think better of it as well. */
+const SHOWN_WITH_A_WAY_MS = 20_000;
+
+/** What can still be done about it. */
+export interface Way {
+  readonly words: string;
+  readonly act: () => void;
+}
+
 export interface Notice {
   readonly id: number;
   readonly text: string;
   readonly bad: boolean;
+  readonly way: Way | null;
 }
 
 export class Notices {
   shown = $state.raw<readonly Notice[]>([]);
   #lastId = 0;
 
-  say(text: string, bad = false): void {
-    const notice = { id: ++this.#lastId, text, bad };
+  say(text: string, bad = false, way: Way | null = null): void {
+    const notice = { id: ++this.#lastId, text, bad, way };
     // More than three at once is noise; the oldest makes room.
     this.shown = [...this.shown, notice].slice(-3);
-    setTimeout(() => this.dismiss(notice.id), SHOWN_MS);
+    setTimeout(() => this.dismiss(notice.id), way === null ? SHOWN_MS : SHOWN_WITH_A_WAY_MS);
   }
 
   dismiss(id: number): void {

@@ -60,11 +60,16 @@ export class Writing {
 
   /** Back into the composer, before whatever is in it. */
   async edit(outgoing: Outgoing): Promise<void> {
-    const draft = this.#typed(outgoing.to);
-    this.draft(outgoing.to, draft === "" ? outgoing.text : `${outgoing.text}\n${draft}`);
     // The text is a draft on disk before the outbox forgets it.
-    await this.#keep(outgoing.to);
+    await this.takeBack(outgoing);
     await this.discard(outgoing);
+  }
+
+  /** The text of a message that the outbox has forgotten, or is about to, into the composer. */
+  async takeBack({ to, text }: Outgoing): Promise<void> {
+    const draft = this.#typed(to);
+    this.draft(to, draft === "" ? text : `${text}\n${draft}`);
+    await this.#keep(to);
   }
 
   async discard(outgoing: Outgoing): Promise<void> {
