@@ -16,8 +16,8 @@ use crate::desktop::{self, Desktop};
 const NAME: &str = "five9schat";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// A name in the form that Debian asks for; there is no such address.
-const MAINTAINER: &str = "FIVE9sCHAT <nobody@five9schat.invalid>";
+/// Debian asks for a name and an address. Whoever builds the package has it from nobody else: mail about it stays on the machine.
+const MAINTAINER: &str = "FIVE9sCHAT developers <root@localhost>";
 
 /// (what the build calls it, what it is called once installed). `node` is another program on many machines.
 const PROGRAMS: &[(&str, &str)] = &[("five9schat", "usr/bin/five9schat"), ("node", "usr/bin/five9s-node")];
