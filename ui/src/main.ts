@@ -2,6 +2,7 @@ import "./styles/fonts.css";
 import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/overlays.css";
+import "./styles/strip.css";
 import { mount } from "svelte";
 import { open } from "#host";
 import { App } from "./app/app";
