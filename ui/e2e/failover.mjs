@@ -30,6 +30,24 @@ check("failover: another leader leaves a quiet line", async (context) => {
   await page.getByText(/^n3 took over in 0\.[89]\ss; 0 messages affected$/u).waitFor();
 });
 
+check("failover: several changes of the leader are one line, which unfolds", async (context) => {
+  const page = await context.page();
+  const lines = page.locator("main [role=listitem]").getByText(/took over in/u);
+  await openConversation(page, "bob");
+  await kill(page, "n1");
+  await page.locator("main").getByText(/^n3 took over/u).waitFor();
+  await revive(page, "n1");
+  await kill(page, "n3");
+  const earlier = page.getByRole("button", { name: "1 earlier change of leader" });
+  await earlier.waitFor();
+  assert.equal(await lines.count(), 1);
+  await earlier.click();
+  await eventually(async () => (await lines.count()) === 2, "both are shown");
+  assert.match((await lines.allTextContents())[0], /^n3 took over/u);
+  await page.getByRole("button", { name: "Only the latest change" }).click();
+  await eventually(async () => (await lines.count()) === 1, "folded again");
+});
+
 check("failover: without a quorum it is read-only, names the machines, keeps what is typed, and sends it in order", async (context) => {
   const page = await context.page();
   await openConversation(page, "bob");

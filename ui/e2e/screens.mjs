@@ -160,6 +160,18 @@ export const SCREENS = [
   { name: "reconnecting-nothing-open", show: noNode },
   { name: "narrow-list-reconnecting", viewport: NARROW, show: noNode },
   { name: "takeover", show: after(conversation, (page) => kill(page, "n1"), says(/took over in/u), press("Control+m"), says(/next machine that fails/u)) },
+  {
+    name: "takeovers",
+    show: after(
+      conversation,
+      (page) => kill(page, "n1"),
+      says(/^n3 took over/u),
+      (page) => page.evaluate(() => window.five9s.revive("n1")),
+      (page) => kill(page, "n3"),
+      click("1 earlier change of leader"),
+      says("Only the latest change"),
+    ),
+  },
   { name: "machines", show: after(conversation, press("Control+m"), says(/^All is well/u)) },
   { name: "machines-read-only", show: after(readOnly, click("Show machines"), says(/^Read-only: too few/u)) },
   { name: "search", show: search },

@@ -461,6 +461,17 @@ describe("the timeline's rows", () => {
     expect(transcript(rows, "alice")).toBe("[2026-11-22 09:05:07] bob: one\n    [2026-11-22 09:05:07] alice: I owe you\n[2026-11-22 09:05:07] alice: two");
   });
 
+  it("have one line for all takeovers between the same two messages", () => {
+    let state = play(chatting, { type: "opened", with: bob.id }, { type: "window_loaded", with: bob.id, before: page(1, 3, false), after: null, target: null });
+    const takeover = (id: number, after: number) => ({ id, leader: `n${id}`, silence_ms: 1, affected: 0, after });
+    state = { ...state, connection: { ...state.connection, takeovers: [takeover(1, 1), takeover(2, 2), takeover(3, 2), takeover(4, 3), takeover(5, 3)] } };
+    const rows = timelineRows(state, bob.id);
+    expect(rows.map((row) => (row.kind === "takeover" ? row.takeovers.map(({ id }) => id) : row.kind))).toEqual(["message", [1], "message", [2, 3], "message", [4, 5]]);
+    const keys = rows.map((row) => row.key);
+    state = { ...state, connection: { ...state.connection, takeovers: [...state.connection.takeovers, takeover(6, 3)] } };
+    expect(timelineRows(state, bob.id).map((row) => row.key)).toEqual(keys);
+  });
+
   it("have no takeover that lies in a part which is not loaded", () => {
     let state = play(chatting, { type: "opened", with: bob.id }, { type: "window_loaded", with: bob.id, before: page(100, 200, true), after: null, target: null });
     state = { ...state, connection: { ...state.connection, takeovers: [{ id: 1, leader: "n2", silence_ms: 1, affected: 0, after: 50 }, { id: 2, leader: "n3", silence_ms: 1, affected: 0, after: 150 }] } };

@@ -36,7 +36,8 @@ export interface OutgoingRow extends Above {
 
 export interface TakeoverRow extends Above {
   readonly kind: "takeover";
-  readonly takeover: Takeover;
+  /** Between the same two messages, the latest last: never none. */
+  readonly takeovers: readonly Takeover[];
 }
 
 /** Messages of one sender that follow within this time share one heading. */
@@ -77,11 +78,12 @@ export function timelineRows(state: RowsState, person: PersonId): Row[] {
     return { key, beginning, day: newDay ? day : null, unread, heads };
   };
   const placeTakeoversUpTo = (cursor: number) => {
-    while (takeovers[0] !== undefined && takeovers[0].after < cursor) {
-      const takeover = takeovers.shift()!;
-      const { heads: _, ...above } = place(`takeover:${takeover.id}`, null, before.at, false);
-      rows.push({ ...above, kind: "takeover", takeover });
-    }
+    const later = takeovers.findIndex(({ after }) => after >= cursor);
+    const here = takeovers.splice(0, later === -1 ? takeovers.length : later);
+    if (here[0] === undefined) return;
+    // The first one's key: the row stays when another takes over.
+    const { heads: _, ...above } = place(`takeover:${here[0].id}`, null, before.at, false);
+    rows.push({ ...above, kind: "takeover", takeovers: here });
   };
 
   for (const message of window.messages) {

@@ -107,6 +107,8 @@ export const de: Catalogue = {
     export: "Als Textdatei sichern",
     exported: (path) => `Gesichert in ${path}`,
     back: "Alle Unterhaltungen",
+    takeoversEarlier: (n) => plural(n, "früherer Wechsel", "frühere Wechsel"),
+    takeoversFewer: "Nur den letzten Wechsel",
     takeover: (node, time, affected) =>
       `${node} hat${time === null ? "" : ` in ${time}`} übernommen; ${plural(affected, "Nachricht", "Nachrichten")} betroffen`,
   },

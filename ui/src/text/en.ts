@@ -105,6 +105,8 @@ export const en = {
     export: "Save as text file",
     exported: (path: string) => `Saved to ${path}`,
     back: "All conversations",
+    takeoversEarlier: (n: number) => plural(n, "earlier change of leader", "earlier changes of leader"),
+    takeoversFewer: "Only the latest change",
     takeover: (node: string, time: string | null, affected: number) =>
       `${node} took over${time === null ? "" : ` in ${time}`}; ${plural(affected, "message", "messages")} affected`,
   },
