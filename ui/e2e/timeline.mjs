@@ -283,6 +283,14 @@ check("timeline: what comes under a panel is unread until that is gone", async (
   // Longer than it takes for a message in view to count as read.
   await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 1000)));
   assert.equal(await unread.count(), 1);
+  // What is not before anybody's eyes is notified of.
+  const viewed = () => page.evaluate(() => window.five9s.calls.findLast((call) => call.name === "view").request.conversation);
+  await eventually(async () => (await viewed()) === null, "the conversation is not in view");
   await page.keyboard.press("Escape");
   await unread.waitFor({ state: "detached" });
+  await eventually(async () => (await viewed()) !== null, "the conversation is in view");
+  await page.keyboard.press("Control+f");
+  await eventually(async () => (await viewed()) === null, "the conversation is covered again");
+  await page.setViewportSize({ width: 1400, height: 640 });
+  await eventually(async () => (await viewed()) !== null, "there is room for both");
 });

@@ -28,7 +28,7 @@ export class App {
   constructor(backend: Backend) {
     this.backend = backend;
     this.session = new Session(backend, this.store);
-    this.reading = new Reading(backend, this.store);
+    this.reading = new Reading(backend, this.store, () => this.panels.covers());
     this.writing = new Writing(backend, this.store);
     this.preferences = new Preferences(backend, this.store);
     this.#following = new Following(this.store, this.session, this.reading, this.announcer);
@@ -42,7 +42,10 @@ export class App {
       this.reading.tellView();
       this.writing.flush();
     };
+    // The panel may cover the conversation now, or no longer.
+    const resized = () => this.reading.tellView();
     window.addEventListener("focus", focused);
+    window.addEventListener("resize", resized);
     window.addEventListener("blur", blurred);
     window.addEventListener("pagehide", blurred);
     void this.preferences.load();
@@ -50,6 +53,7 @@ export class App {
     return () => {
       stop();
       window.removeEventListener("focus", focused);
+      window.removeEventListener("resize", resized);
       window.removeEventListener("blur", blurred);
       window.removeEventListener("pagehide", blurred);
     };

@@ -12,12 +12,15 @@ const READ_AFTER_MS = 600;
 export class Reading {
   readonly #backend: Backend;
   readonly #store: Store;
+  /** Whether something lies over the conversation. */
+  readonly #isCovered: () => boolean;
   #seen: { person: PersonId; upTo: number } | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(backend: Backend, store: Store) {
+  constructor(backend: Backend, store: Store, isCovered: () => boolean) {
     this.#backend = backend;
     this.#store = store;
+    this.#isCovered = isCovered;
   }
 
   open(person: PersonId): void {
@@ -43,7 +46,7 @@ export class Reading {
   /** So that nobody is notified of what is before their eyes. */
   tellView(): void {
     const { open, conversations } = this.#store.state;
-    const conversation = open === null ? null : (conversations.get(open.with)?.id ?? null);
+    const conversation = open === null || this.#isCovered() ? null : (conversations.get(open.with)?.id ?? null);
     void this.#backend.call("view", { conversation, focused: document.hasFocus() }).catch(() => {});
   }
 
