@@ -190,7 +190,9 @@ impl Nemesis {
                 let some = self.chance.shuffled(&running).into_iter().take(usize::try_from(count).unwrap_or(1));
                 let some: Vec<_> = some.collect();
                 self.tell(format!("the disks of {} stall, until their power fails", named(&some)));
-                some.iter().for_each(|number| machines.stall(*number, true));
+                for number in &some {
+                    machines.stall(*number, true);
+                }
                 self.due.push((Instant::now() + self.chance.ms(50..2_000), Undo::Crash(some)));
             }
             (Fault::Leave, Some(number)) => {
@@ -301,7 +303,9 @@ impl Nemesis {
                 let slowest = self.chance.number(20..600);
                 self.tell(format!("what machine {number} says takes up to {slowest} ms longer"));
                 let ways: Vec<_> = without(&all, number).into_iter().map(|to| (peer(number), peer(to))).collect();
-                ways.iter().for_each(|(from, to)| machines.weather.slow(*from, *to, Some(slowest / 4..slowest)));
+                for (from, to) in &ways {
+                    machines.weather.slow(*from, *to, Some(slowest / 4..slowest));
+                }
                 self.later(Undo::Calm(ways));
             }
             Fault::Stall => {

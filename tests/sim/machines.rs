@@ -208,7 +208,9 @@ impl Machines {
                 complain(&self.recorder, *number, &format!("it ended by itself: {reason}"));
             }
         }
-        removed.into_iter().for_each(|number| drop(self.machines.remove(&number)));
+        for number in removed {
+            self.machines.remove(&number);
+        }
     }
 }
 
