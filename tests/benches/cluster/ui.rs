@@ -146,7 +146,7 @@ async fn mini_browser(display: &Display, home: &Path, page: &str) -> Session {
     let home = home.to_owned();
     let arguments = ["--automation", page];
     Session::open(display, Path::new(MINI_BROWSER), &arguments, move |command| {
-        command.env("HOME", home);
+        command.env("HOME", &home);
     })
     .await
 }

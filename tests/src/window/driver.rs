@@ -33,12 +33,16 @@ impl std::fmt::Display for Refused {
 }
 
 impl Driver {
-    /// Has the driver start the program.
-    pub(super) async fn open(port: u16, program: &Path, arguments: &[&str]) -> Result<Self, Refused> {
+    /// Has the driver start the program. An error: it is not the driver that answers there, or it ended.
+    pub(super) async fn open(port: u16, program: &Path, arguments: &[&str]) -> std::io::Result<Self> {
         // No name of a browser: the driver knows only its own, and refuses all others.
         let options = json!({"webkitgtk:browserOptions": {"binary": program, "args": arguments}});
         let session = json!({"capabilities": {"alwaysMatch": options}});
-        let opened = post(port, "/session", &session).await?;
+        let answer = exchange(port, "/session", &session.to_string()).await?;
+        if !answer.starts_with("HTTP/") {
+            return Err(std::io::Error::other("it speaks no HTTP"));
+        }
+        let opened = understood(&answer).unwrap_or_else(|refused| panic!("no session: {refused}"));
         let session = opened["sessionId"].as_str().expect("a session has an id").to_owned();
         Ok(Self { port, session })
     }
@@ -53,6 +57,11 @@ async fn post(port: u16, path: &str, body: &Value) -> Result<Value, Refused> {
     let answered = timeout(PATIENCE, exchange(port, path, &body.to_string())).await;
     let answer = answered.unwrap_or_else(|_| panic!("the driver does not answer to {path} {body}"));
     let answer = answer.unwrap_or_else(|error| panic!("the driver is gone: {error}; asked for {path}"));
+    understood(&answer)
+}
+
+/// What an answer says.
+fn understood(answer: &str) -> Result<Value, Refused> {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no HTTP: {answer}"));
     let mut body: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error} in: {body}"));
     let value = body["value"].take();

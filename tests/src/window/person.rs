@@ -35,7 +35,7 @@ impl Window {
                 command.env_remove(name);
             }
             // Everything that GTK and WebKit keep stays in the profile, too.
-            command.env("FIVE9S_HOME", home).env("FIVE9S_MDNS", "false").env("HOME", &own);
+            command.env("FIVE9S_HOME", &home).env("FIVE9S_MDNS", "false").env("HOME", &own);
             // Part of the report of a test that fails.
             command.env("RUST_LOG", "warn,client=debug");
             for (name, folder) in [("DATA", "data"), ("CONFIG", "config"), ("CACHE", "cache")] {

@@ -13,6 +13,10 @@ use crate::window::driver::{Driver, Refused};
 use crate::window::processes::{descendants, runs};
 use crate::{PATIENCE, eventually};
 
+/// How many drivers are tried, one after the other. A port that was free is now and then another's by the time that the driver
+/// wants it, and a driver ends now and then before it has shown anything.
+const DRIVERS_MAX: usize = 3;
+
 /// How often a condition is looked at.
 const GLANCE: Duration = Duration::from_millis(30);
 
@@ -28,7 +32,23 @@ pub struct Session {
 
 impl Session {
     /// Starts the program by a driver of its own, which has the environment that `set` gives it.
-    pub async fn open(display: &Display, program: &Path, arguments: &[&str], set: impl FnOnce(&mut Command)) -> Self {
+    pub async fn open(display: &Display, program: &Path, arguments: &[&str], set: impl Fn(&mut Command)) -> Self {
+        for _ in 1..DRIVERS_MAX {
+            if let Ok(session) = Self::try_to_open(display, program, arguments, &set).await {
+                return session;
+            }
+        }
+        let last = Self::try_to_open(display, program, arguments, &set).await;
+        last.unwrap_or_else(|error| panic!("{DRIVERS_MAX} drivers are gone: {error}"))
+    }
+
+    /// An error: the driver is gone.
+    async fn try_to_open(
+        display: &Display,
+        program: &Path,
+        arguments: &[&str],
+        set: impl Fn(&mut Command),
+    ) -> std::io::Result<Self> {
         let port = free_port();
         let mut command = Command::new("WebKitWebDriver");
         command.args([format!("--port={port}"), "--host=127.0.0.1".to_owned()]);
@@ -43,10 +63,10 @@ impl Session {
         let mut starting = Starting(Some(process));
         // A program that ends at its start leaves the driver waiting for ever.
         let opening = tokio::time::timeout(PATIENCE, open(port, program, arguments));
-        let driver = opening.await.unwrap_or_else(|_| panic!("{} shows no window", program.display()));
+        let driver = opening.await.unwrap_or_else(|_| panic!("{} shows no window", program.display()))?;
         let process = starting.0.take().expect("taken only here");
         let program = *descendants(process.id()).first().expect("the driver started the program");
-        Self { process, program, driver, log }
+        Ok(Self { process, program, driver, log })
     }
 
     /// The program and what it started.
@@ -150,11 +170,11 @@ impl Drop for Starting {
 }
 
 /// Tries until the driver listens.
-async fn open(port: u16, program: &Path, arguments: &[&str]) -> Driver {
+async fn open(port: u16, program: &Path, arguments: &[&str]) -> std::io::Result<Driver> {
     while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
         tokio::time::sleep(GLANCE).await;
     }
-    Driver::open(port, program, arguments).await.unwrap_or_else(|refused| panic!("no session: {refused}"))
+    Driver::open(port, program, arguments).await
 }
 
 /// Nobody has it yet, and the driver takes it at once.
