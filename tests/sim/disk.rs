@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use node::store::memory::MemoryLog;
+use tests::chance::Chance;
 use tokio::sync::{Notify, watch};
 use tokio_util::task::AbortOnDropHandle;
-
-use crate::chance::Chance;
 
 /// See the module.
 pub(crate) struct Disk {

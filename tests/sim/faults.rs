@@ -3,13 +3,13 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use tests::chance::Chance;
 use tests::history::{Recorder, What};
 use tokio::time::{Instant, sleep_until};
 use wire::PeerId;
 
-use crate::chance::Chance;
+use crate::devices::Device;
 use crate::machines::{Machines, Number, peer};
-use crate::people::Device;
 
 /// How long it is until the next fault, in milliseconds.
 const PAUSE_MS: Range<u64> = 100..2_500;
@@ -254,7 +254,7 @@ impl Nemesis {
     }
 
     fn crash_device(&mut self, devices: &mut [Device]) {
-        let running: Vec<_> = (0..devices.len()).filter(|at| devices[*at].client().is_some()).collect();
+        let running: Vec<_> = (0..devices.len()).filter(|at| devices[*at].is_running()).collect();
         let Some(at) = self.chance.pick(&running) else { return };
         self.tell(format!("the program on {} is killed", devices[at].name));
         devices[at].crash();

@@ -14,13 +14,13 @@ use node::net::Cluster;
 use node::net::member::DiskUse;
 use node::raft;
 use node::store::memory::{MemoryLog, MemoryState};
+use tests::chance::Chance;
 use tests::history::{Recorder, What};
 use wire::PeerId;
 use wire::peer::StoreId;
 use wire::secret::ClusterSecret;
 use wire::transport::memory::Network;
 
-use crate::chance::Chance;
 use crate::disk::Disk;
 use crate::time::{Elapsed, WallClock};
 use crate::weather::Weather;

@@ -8,7 +8,7 @@
 //! ```
 
 mod arguments;
-mod chance;
+mod devices;
 mod disk;
 #[cfg(target_os = "linux")]
 mod entropy;
@@ -16,7 +16,6 @@ mod faults;
 mod machines;
 mod many;
 mod one;
-mod people;
 mod run;
 mod time;
 mod trace;

@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
+use tests::chance::Chance;
 use tests::history::{Event, Recorder, What};
+use tests::people::{Town, noted, row};
 use tokio::time::{sleep, timeout};
 
-use crate::chance::Chance;
+use crate::devices::{Device, Place};
 use crate::faults::Nemesis;
 use crate::machines::Machines;
-use crate::people::{Device, Town, noted, row};
 use crate::time::Elapsed;
 
 /// How long a cluster may take to come about where nothing is wrong.
@@ -38,9 +39,10 @@ pub(crate) async fn run(seed: u64, folder: &Path) -> Result<Ran, String> {
     }
     founded(&machines).await?;
 
-    let town = Town::new(&machines.network, &machines.secret, chance.clone(), recorder.clone(), folder.to_owned());
+    let place = Place::new(&machines.network, &machines.secret, folder.to_owned());
+    let town = Town::new(chance.clone(), recorder.clone());
     let mut devices =
-        move_in(&town).await.map_err(|error| format!("nobody can sign up where nothing is wrong: {error}"))?;
+        move_in(&place, &town).await.map_err(|error| format!("nobody can sign up where nothing is wrong: {error}"))?;
 
     let mut nemesis = Nemesis::new(chance.clone(), recorder.clone());
     let duration = chance.ms(10_000..40_000);
@@ -48,7 +50,7 @@ pub(crate) async fn run(seed: u64, folder: &Path) -> Result<Ran, String> {
     nemesis.relent(&mut machines, &mut devices).await;
 
     recover(&machines, &devices, &recorder).await;
-    devices.iter_mut().for_each(Device::rest);
+    devices.iter().for_each(Device::rest);
     for device in &devices {
         device.settle().await;
     }
@@ -81,12 +83,12 @@ async fn founded(machines: &Machines) -> Result<(), String> {
     timeout(FOUNDED_WITHIN, all_know_a_leader).await.map_err(|_| "the cluster is not founded".to_owned())
 }
 
-async fn move_in(town: &Town) -> Result<Vec<Device>, client::ClientError> {
+async fn move_in(place: &Place, town: &Town) -> Result<Vec<Device>, client::ClientError> {
     let mut devices = Vec::new();
     for (number, user) in [(1, "alice"), (2, "bob"), (3, "carol")] {
-        devices.push(Device::sign_up(town, number, user).await?);
+        devices.push(Device::sign_up(place, town, number, user).await?);
     }
-    let again = Device::log_in(town, 4, &devices[0]).await?;
+    let again = Device::log_in(place, town, 4, &devices[0]).await?;
     devices.push(again);
     Ok(devices)
 }

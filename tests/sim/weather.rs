@@ -5,10 +5,9 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tests::chance::Chance;
 use wire::PeerId;
 use wire::transport::memory::Network;
-
-use crate::chance::Chance;
 
 /// A quiet network in one building, in microseconds.
 const QUIET_US: Range<u64> = 50..800;

@@ -7,11 +7,13 @@
 //! What a run asked and saw is taken down as a [`history`], which the [`checker`] judges.
 
 mod build;
+pub mod chance;
 pub mod checker;
 mod cli;
 mod cluster;
 pub mod history;
 mod interactive;
+pub mod people;
 mod wait;
 mod window;
 

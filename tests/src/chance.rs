@@ -8,11 +8,11 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 /// A source of decisions. Clones share it, so what one draws changes what the others will.
-#[derive(Clone)]
-pub(crate) struct Chance(Arc<Mutex<StdRng>>);
+#[derive(Clone, Debug)]
+pub struct Chance(Arc<Mutex<StdRng>>);
 
 impl Chance {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         Self(Arc::new(Mutex::new(StdRng::seed_from_u64(seed))))
     }
 
@@ -20,26 +20,29 @@ impl Chance {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn number(&self, range: Range<u64>) -> u64 {
+    /// Any of the range, which is not empty.
+    pub fn number(&self, range: Range<u64>) -> u64 {
         self.rng().gen_range(range)
     }
 
-    pub(crate) fn ms(&self, range: Range<u64>) -> Duration {
+    /// As many milliseconds, to the microsecond.
+    pub fn ms(&self, range: Range<u64>) -> Duration {
         Duration::from_micros(self.number(range.start * 1_000..range.end * 1_000))
     }
 
     /// Whether something happens that happens once in so many times.
-    pub(crate) fn one_in(&self, times: u64) -> bool {
+    pub fn one_in(&self, times: u64) -> bool {
         self.number(0..times) == 0
     }
 
-    pub(crate) fn pick<T: Clone>(&self, of: &[T]) -> Option<T> {
+    /// One of them; None: there is none.
+    pub fn pick<T: Clone>(&self, of: &[T]) -> Option<T> {
         let last = u64::try_from(of.len()).ok().filter(|count| *count > 0)?;
         of.get(usize::try_from(self.number(0..last)).ok()?).cloned()
     }
 
     /// In an order of its own.
-    pub(crate) fn shuffled<T: Clone>(&self, of: &[T]) -> Vec<T> {
+    pub fn shuffled<T: Clone>(&self, of: &[T]) -> Vec<T> {
         let mut left = of.to_vec();
         let mut order = Vec::with_capacity(left.len());
         while !left.is_empty() {

@@ -1,214 +1,73 @@
-//! People with devices: real clients that write, read, list, mark as read, and crash.
+//! People who use the chat: they write, read, list and mark as read, as chance has it, and everything is taken down.
+//!
+//! Whoever drives a cluster (the simulation, the chaos runs) opens the clients, and decides when they crash.
 
 use std::collections::BTreeMap;
 use std::mem::ManuallyDrop;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chat::{AccountId, MessageId};
-use client::{Access, Client, ClientError, Config, FollowFrom, Update, Want};
-use tests::history::{self, Answer, Call, From, Op, Outcome, Recorder, Row, What};
+use client::{Client, ClientError, FollowFrom, Update, Want};
 use tokio::time::sleep;
-use tokio_util::task::AbortOnDropHandle;
+use wire::Code;
 use wire::message::{ConversationInfo, MessageInfo, To};
-use wire::secret::ClusterSecret;
-use wire::transport::memory::Network;
-use wire::{Code, PeerId};
 
 use crate::chance::Chance;
+use crate::history::{self, Answer, Call, From, Op, Outcome, Recorder, Row, What};
 
 /// How long a call may take.
-const DEADLINE: Duration = Duration::from_secs(5);
+pub const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Everybody's password.
+const PASSWORD: &str = "correct horse";
 
 /// What everybody needs to talk.
-#[derive(Clone)]
-pub(crate) struct Town {
-    pub(crate) network: Network,
-    pub(crate) secret: String,
-    pub(crate) chance: Chance,
-    pub(crate) recorder: Recorder,
-    /// Where the profiles are.
-    pub(crate) folder: PathBuf,
+#[derive(Clone, Debug)]
+pub struct Town {
+    pub chance: Chance,
+    pub recorder: Recorder,
     /// Whom to write to.
-    pub(crate) accounts: Arc<Mutex<Vec<AccountId>>>,
+    accounts: Arc<Mutex<Vec<AccountId>>>,
 }
 
-/// An installation of one account.
-pub(crate) struct Device {
-    town: Town,
-    number: u8,
-    pub(crate) name: String,
-    user: String,
-    account: AccountId,
-    /// Messages that nobody has heard of yet.
-    open: Arc<Mutex<BTreeMap<MessageId, Op>>>,
-    running: Option<Running>,
-}
-
-struct Running {
-    client: Client,
-    _following: AbortOnDropHandle<()>,
-    _living: AbortOnDropHandle<()>,
-}
+/// The messages of a device that nobody has heard of yet, and the calls that sent them.
+pub type Open = Arc<Mutex<BTreeMap<MessageId, Op>>>;
 
 impl Town {
-    pub(crate) fn new(
-        network: &Network,
-        secret: &ClusterSecret,
-        chance: Chance,
-        recorder: Recorder,
-        folder: PathBuf,
-    ) -> Self {
-        let (network, secret) = (network.clone(), secret.to_text());
-        Self { network, secret, chance, recorder, folder, accounts: Arc::default() }
+    pub fn new(chance: Chance, recorder: Recorder) -> Self {
+        Self { chance, recorder, accounts: Arc::default() }
+    }
+
+    /// From now on people write to this account, too.
+    pub fn add(&self, account: AccountId) {
+        self.accounts().push(account);
+    }
+
+    /// A new account for whoever sits at a device.
+    pub async fn sign_up(&self, client: &Client, device: &str, user: &str) -> Result<AccountId, ClientError> {
+        let op = self.recorder.invoked(device, Call::CreateAccount { name: user.to_owned() });
+        let login = client.create_account(user, PASSWORD).await;
+        self.ended(op, login.map(|login| login.account.id), |id| Answer::Account(id.0))
+    }
+
+    /// Another device of an account.
+    pub async fn log_in(
+        &self,
+        client: &Client,
+        device: &str,
+        user: &str,
+        account: AccountId,
+    ) -> Result<(), ClientError> {
+        let op = self.recorder.invoked(device, Call::LogIn { account: account.0 });
+        let login = client.log_in(user, PASSWORD).await;
+        self.ended(op, login.map(|_| ()), |()| Answer::Done)
     }
 
     fn accounts(&self) -> MutexGuard<'_, Vec<AccountId>> {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn open(&self, number: u8) -> Result<Client, ClientError> {
-        let mut config = Config::new(self.folder.join(format!("device-{number}")), self.folder.join("nowhere"));
-        config.transport = Some(self.network.join(peer(number)));
-        config.access = Access::from_secret(&self.secret)?;
-        config.deadline = DEADLINE;
-        Client::open(config)
-    }
-}
-
-/// Who a device is to the nodes.
-fn peer(number: u8) -> PeerId {
-    PeerId([100 + number; 32])
-}
-
-impl Device {
-    /// A device whose person creates an account.
-    pub(crate) async fn sign_up(town: &Town, number: u8, user: &str) -> Result<Self, ClientError> {
-        let client = town.open(number)?;
-        let device = format!("d{number}");
-        let op = town.recorder.invoked(&device, Call::CreateAccount { name: user.to_owned() });
-        let login = client.create_account(user, "correct horse").await;
-        let account = town.ended(op, login.map(|login| login.account.id), |id| Answer::Account(id.0))?;
-        town.accounts().push(account);
-        Ok(Self::with(town, number, user, account, client))
-    }
-
-    /// Another device of an account.
-    pub(crate) async fn log_in(town: &Town, number: u8, of: &Self) -> Result<Self, ClientError> {
-        let client = town.open(number)?;
-        let op = town.recorder.invoked(&format!("d{number}"), Call::LogIn { account: of.account.0 });
-        let login = client.log_in(&of.user, "correct horse").await;
-        town.ended(op, login.map(|_| ()), |()| Answer::Done)?;
-        Ok(Self::with(town, number, &of.user, of.account, client))
-    }
-
-    fn with(town: &Town, number: u8, user: &str, account: AccountId, client: Client) -> Self {
-        let mut device = Self {
-            town: town.clone(),
-            number,
-            name: format!("d{number}"),
-            user: user.to_owned(),
-            account,
-            open: Arc::default(),
-            running: None,
-        };
-        device.run(client);
-        device
-    }
-
-    fn run(&mut self, client: Client) {
-        let person = Person {
-            town: self.town.clone(),
-            device: self.name.clone(),
-            account: self.account,
-            client: client.clone(),
-            open: Arc::clone(&self.open),
-        };
-        let following = tokio::spawn(person.clone().follow());
-        let living = tokio::spawn(person.live());
-        self.running = Some(Running {
-            client,
-            _following: AbortOnDropHandle::new(following),
-            _living: AbortOnDropHandle::new(living),
-        });
-    }
-
-    /// The process is killed.
-    pub(crate) fn crash(&mut self) {
-        self.town.network.crash(peer(self.number));
-        self.running = None;
-    }
-
-    /// Starts the program again, if it does not run.
-    pub(crate) async fn launch(&mut self) {
-        if self.running.is_some() {
-            return;
-        }
-        let opened = match self.town.open(self.number) {
-            // It need not be online for that: the profile knows enough.
-            Ok(client) => client.resume(&self.user).await.map(|_| client),
-            Err(error) => Err(error),
-        };
-        match opened {
-            Ok(client) => self.run(client),
-            Err(error) => self.complain(&format!("cannot go on with its session: {error}")),
-        }
-    }
-
-    /// Its person does nothing any more; what waits in the outbox goes on.
-    pub(crate) fn rest(&mut self) {
-        if let Some(running) = &mut self.running {
-            running._living = AbortOnDropHandle::new(tokio::spawn(async {}));
-        }
-    }
-
-    pub(crate) fn client(&self) -> Option<&Client> {
-        self.running.as_ref().map(|running| &running.client)
-    }
-
-    pub(crate) fn account(&self) -> AccountId {
-        self.account
-    }
-
-    /// Waits until everything that was sent is stored, or was refused.
-    pub(crate) async fn settle(&self) {
-        let Some(client) = self.client() else { return };
-        let open: Vec<_> = self.open().iter().map(|(id, op)| (*id, *op)).collect();
-        for (id, op) in open {
-            match client.settled(id, Want::Stored, DEADLINE).await {
-                Ok(message) => {
-                    if self.open().remove(&id).is_some() {
-                        self.town.recorder.returned(op, Outcome::Done(stored(&message)));
-                    }
-                }
-                Err(error) => self.complain(&format!("message {id} is not stored at the end: {error}")),
-            }
-        }
-    }
-
-    /// A message of this device's, sent and stored now.
-    pub(crate) async fn send_now(&self, to: AccountId, text: &str) -> Option<MessageInfo> {
-        let client = self.client()?;
-        let id = MessageId(u128::from(self.town.chance.number(1..u64::MAX)));
-        let call = Call::Send { message: id.to_string(), from: self.account.0, to: to.0, text: text.to_owned() };
-        let op = self.town.recorder.invoked(&self.name, call);
-        client.send(To::Account(to), text.to_owned(), Some(id)).await.ok()?;
-        let message = client.settled(id, Want::Stored, Duration::from_secs(60)).await.ok()?;
-        self.town.recorder.returned(op, Outcome::Done(stored(&message)));
-        Some(message)
-    }
-
-    fn open(&self) -> MutexGuard<'_, BTreeMap<MessageId, Op>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn complain(&self, line: &str) {
-        self.town.recorder.note(What::Complained { process: self.name.clone(), line: line.to_owned() });
-    }
-}
-
-impl Town {
     /// Notes how a call ended, and hands its result on.
     fn ended<T: Clone>(
         &self,
@@ -226,18 +85,18 @@ impl Town {
 }
 
 /// Whoever sits at a device.
-#[derive(Clone)]
-struct Person {
-    town: Town,
-    device: String,
-    account: AccountId,
-    client: Client,
-    open: Arc<Mutex<BTreeMap<MessageId, Op>>>,
+#[derive(Clone, Debug)]
+pub struct Person {
+    pub town: Town,
+    pub device: String,
+    pub account: AccountId,
+    pub client: Client,
+    pub open: Open,
 }
 
 impl Person {
     /// Reads what comes in, for ever.
-    async fn follow(self) {
+    pub async fn follow(self) {
         let recorder = &self.town.recorder;
         // A process that is killed confirms nothing in its last moment, as dropping these would.
         let mut updates = ManuallyDrop::new(self.client.updates());
@@ -281,14 +140,14 @@ impl Person {
             }
             Update::SessionEnded { refusal } => {
                 let line = format!("its session has ended: {refusal}");
-                recorder.note(What::Complained { process: self.device.clone(), line });
+                self.complain(&line);
             }
             _ => {}
         }
     }
 
     /// Does one thing after the other, for ever.
-    async fn live(self) {
+    pub async fn live(self) {
         loop {
             let chance = &self.town.chance;
             sleep(chance.ms(20..500)).await;
@@ -308,6 +167,37 @@ impl Person {
                 _ => drop(self.read(other).await),
             }
         }
+    }
+
+    /// Waits until everything that was sent is stored, or was refused. Says what is not.
+    pub async fn settle(&self) {
+        let open: Vec<_> = self.open().iter().map(|(id, op)| (*id, *op)).collect();
+        for (id, op) in open {
+            match self.client.settled(id, Want::Stored, DEADLINE).await {
+                Ok(message) => {
+                    if self.open().remove(&id).is_some() {
+                        self.town.recorder.returned(op, Outcome::Done(stored(&message)));
+                    }
+                }
+                Err(error) => self.complain(&format!("message {id} is not stored at the end: {error}")),
+            }
+        }
+    }
+
+    /// A message of this device's, sent and stored now.
+    pub async fn send_now(&self, to: AccountId, text: &str) -> Option<MessageInfo> {
+        let id = MessageId(u128::from(self.town.chance.number(1..u64::MAX)));
+        let call = Call::Send { message: id.to_string(), from: self.account.0, to: to.0, text: text.to_owned() };
+        let op = self.town.recorder.invoked(&self.device, call);
+        self.client.send(To::Account(to), text.to_owned(), Some(id)).await.ok()?;
+        let message = self.client.settled(id, Want::Stored, Duration::from_secs(60)).await.ok()?;
+        self.town.recorder.returned(op, Outcome::Done(stored(&message)));
+        Some(message)
+    }
+
+    /// Notes something that should not be.
+    pub fn complain(&self, line: &str) {
+        self.town.recorder.note(What::Complained { process: self.device.clone(), line: line.to_owned() });
     }
 
     async fn send(&self, to: AccountId) {
@@ -383,7 +273,7 @@ fn stored(message: &MessageInfo) -> Answer {
     Answer::Stored { conversation: message.conversation.0, cursor: message.cursor.0 }
 }
 
-pub(crate) fn noted(message: &MessageInfo) -> history::Message {
+pub fn noted(message: &MessageInfo) -> history::Message {
     history::Message {
         id: message.id.to_string(),
         cursor: message.cursor.0,
@@ -394,7 +284,7 @@ pub(crate) fn noted(message: &MessageInfo) -> history::Message {
     }
 }
 
-pub(crate) fn row(conversation: &ConversationInfo) -> Row {
+pub fn row(conversation: &ConversationInfo) -> Row {
     Row {
         conversation: conversation.id.0,
         length: conversation.length,
