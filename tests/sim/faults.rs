@@ -55,9 +55,9 @@ const WEIGHTS: &[(Fault, u64)] = &[
     (Fault::CrashAll, 2),
     (Fault::StallAndCrash, 6),
     (Fault::Leave, 3),
-    (Fault::Wipe, 2),
+    (Fault::Wipe, 5),
     (Fault::Add, 2),
-    (Fault::Remove, 1),
+    (Fault::Remove, 3),
     (Fault::HandOver, 4),
     (Fault::Isolate, 4),
     (Fault::IsolateLeader, 6),
@@ -238,9 +238,17 @@ impl Nemesis {
         if !all_run || !is_well {
             return;
         }
-        machines.destroy(number).await;
+        let keeps_key = self.chance.one_in(2);
+        if keeps_key {
+            machines.empty_but_for_key(number).await;
+        } else {
+            machines.destroy(number).await;
+        }
         let new = machines.add();
-        self.tell(format!("machine {number} is lost with all that was on it, and machine {new} is put in its place"));
+        let kept = if keeps_key { " but for its key" } else { "" };
+        self.tell(format!(
+            "machine {number} is lost with all that was on it{kept}, and machine {new} is put in its place"
+        ));
     }
 
     async fn remove(&mut self, machines: &mut Machines, number: Number) {
@@ -285,9 +293,10 @@ impl Nemesis {
                 self.later(Undo::HealNetwork);
             }
             Fault::Bridge => {
-                let (half, other_half) = (without(half, number), without(other_half, number));
-                self.tell(format!("{} and {} hear only machine {number}", named(&half), named(&other_half)));
-                network.partition(&peers(&half), &peers(&other_half));
+                let others = without(&order, number);
+                let (half, other_half) = others.split_at(others.len() / 2);
+                self.tell(format!("{} and {} hear only machine {number}", named(half), named(other_half)));
+                network.partition(&peers(half), &peers(other_half));
                 self.later(Undo::HealNetwork);
             }
             Fault::OneWay => {

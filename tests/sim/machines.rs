@@ -37,6 +37,7 @@ struct Machine {
     disk: Disk,
     state: Arc<MemoryState>,
     wrong_by_ms: Arc<AtomicI64>,
+    store: StoreId,
     node: Option<Node>,
     /// How often it has been started.
     starts: u64,
@@ -74,17 +75,28 @@ impl Machines {
     pub(crate) fn add(&mut self) -> Number {
         let number = self.next;
         self.next += 1;
-        let machine = Machine {
+        self.machines.insert(number, self.empty(StoreId([number; 16])));
+        self.launch(number);
+        number
+    }
+
+    fn empty(&self, store: StoreId) -> Machine {
+        Machine {
             records: Arc::default(),
             disk: Disk::holding(MemoryLog::new(), self.chance.clone()),
             state: MemoryState::new(app::TABLES),
             wrong_by_ms: Arc::default(),
+            store,
             node: None,
             starts: 0,
-        };
-        self.machines.insert(number, machine);
+        }
+    }
+
+    /// All that was on the machine is gone but for the key by which others know it, and it starts anew.
+    pub(crate) async fn empty_but_for_key(&mut self, number: Number) {
+        self.crash(number).await;
+        self.machines.insert(number, self.empty(StoreId([!number; 16])));
         self.launch(number);
-        number
     }
 
     /// Starts the node on a machine where none runs.
@@ -97,7 +109,7 @@ impl Machines {
             log: Arc::clone(&machine.disk.log) as _,
             state: Arc::clone(&machine.state) as _,
             records: Arc::clone(&machine.records) as _,
-            store: StoreId([number; 16]),
+            store: machine.store,
             keys: Keys { node: self.secret.node_secret(), operator: Some(self.secret.operator_key()) },
             name: "n1".to_owned(),
             name_chosen: false,

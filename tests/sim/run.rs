@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tests::chance::Chance;
 use tests::history::{Event, Recorder, What};
-use tests::people::{Town, noted, row};
+use tests::people::Town;
+use tests::rest::{look_at, note_digest};
 use tokio::time::{sleep, timeout};
 
 use crate::devices::{Device, Place};
@@ -129,8 +130,13 @@ async fn look_at_all(machines: &mut Machines, devices: &[Device], recorder: &Rec
     }
     machines.bury();
     compare(machines, recorder).await;
+    let accounts = devices.iter().map(Device::account).collect();
     for number in machines.running() {
-        if let Err(line) = look_at(machines, number, devices, recorder) {
+        let looked = match machines.app(number) {
+            Some(app) => look_at(&app, &format!("machine {number}"), &accounts, recorder),
+            None => Err("it is no member at the end".to_owned()),
+        };
+        if let Err(line) = looked {
             recorder.note(What::Complained { process: format!("machine {number}"), line });
         }
     }
@@ -146,12 +152,7 @@ async fn compare(machines: &Machines, recorder: &Recorder) {
                     // Of a machine that was lost; the cluster keeps its place until it is removed.
                     continue;
                 }
-                let Some(digest) = of.digest else {
-                    recorder.note(What::Complained { process: of.name, line: "has no digest of its state".to_owned() });
-                    continue;
-                };
-                let digest = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-                recorder.note(What::Digest { node: of.name, index: index.0, digest });
+                note_digest(recorder, of.name, index.0, of.digest);
             }
         }
         Err(error) => {
@@ -159,32 +160,4 @@ async fn compare(machines: &Machines, recorder: &Recorder) {
             recorder.note(What::Complained { process: "cluster".to_owned(), line });
         }
     }
-}
-
-fn look_at(machines: &Machines, number: u8, devices: &[Device], recorder: &Recorder) -> Result<(), String> {
-    let app = machines.app(number).ok_or("it is no member at the end")?;
-    let node = format!("machine {number}");
-    let mut seen = std::collections::BTreeSet::new();
-    for account in devices.iter().map(Device::account).collect::<std::collections::BTreeSet<_>>() {
-        let conversations = app.conversations(account).map_err(|error| error.to_string())?;
-        for conversation in conversations {
-            recorder.note(What::Counted { node: node.clone(), account: account.0, row: row(&conversation) });
-            if !seen.insert(conversation.id) {
-                continue;
-            }
-            let mut messages = Vec::new();
-            let mut after = chat::Cursor::START;
-            loop {
-                let page = app.messages(conversation.id, account, None, Some(after), 500);
-                let (page, more) = page.map_err(|error| error.to_string())?;
-                messages.extend(page.iter().map(noted));
-                match page.last() {
-                    Some(last) if more => after = last.cursor,
-                    _ => break,
-                }
-            }
-            recorder.note(What::Held { node: node.clone(), conversation: conversation.id.0, messages });
-        }
-    }
-    Ok(())
 }

@@ -4,22 +4,13 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tests::complaints::is_expected;
 use tokio::time::Instant;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
-
-/// Errors that openraft logs where nothing is wrong: whenever it is asked something after it was told to stop, as it is when a machine
-/// loses its power; and when the members cannot be changed just now, which whoever asked is told as well.
-const EXPECTED: &[&str] = &[
-    "error: raft stopped",
-    "failed to receive from RaftCore",
-    "RaftCore stopped: raft stopped",
-    "openraft::raft::api::management: the first step error",
-    "openraft::raft::api::management: the second step error",
-];
 
 /// The trace so far. Clones are the same.
 #[derive(Clone)]
@@ -98,7 +89,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Trace {
         let mut line = Line(format!("{:5} {}:", metadata.level(), metadata.target()));
         event.record(&mut line);
         let mut state = self.lock();
-        if *metadata.level() == Level::ERROR && !state.over && !EXPECTED.iter().any(|text| line.0.contains(text)) {
+        if *metadata.level() == Level::ERROR && !state.over && !is_expected(&line.0) {
             state.errors.push(line.0.clone());
         }
         state.take(&line.0);

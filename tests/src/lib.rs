@@ -11,9 +11,11 @@ pub mod chance;
 pub mod checker;
 mod cli;
 mod cluster;
+pub mod complaints;
 pub mod history;
 mod interactive;
 pub mod people;
+pub mod rest;
 mod wait;
 mod window;
 
