@@ -134,7 +134,7 @@ fn npm(arguments: &[&str]) -> Outcome {
 
 /// Installs those of Debian's packages that are missing: as root at once; else through sudo, which asks for itself, but
 /// only where there is a person to ask.
-fn packages(wanted: &[&'static str]) -> Result<Desktop, String> {
+pub(crate) fn packages(wanted: &[&'static str]) -> Result<Desktop, String> {
     let missing: Vec<&str> = wanted.iter().copied().filter(|package| !is_installed(package)).collect();
     if missing.is_empty() {
         return Ok(Desktop::Done);
@@ -148,7 +148,7 @@ fn packages(wanted: &[&'static str]) -> Result<Desktop, String> {
     let installed = if output("id", &["-u"]).is_some_and(|user| user.trim() == "0") {
         step("apt-get", &["update"]).and_then(|()| step(install[0], &install[1..]))
     } else if std::io::stdin().is_terminal() && answers("sudo", &["--version"]) {
-        eprintln!("The desktop app needs {}. sudo may ask for your password.", missing.join(", "));
+        eprintln!("This needs {}. sudo may ask for your password.", missing.join(", "));
         step("sudo", &["apt-get", "update"]).and_then(|()| step("sudo", &install))
     } else {
         return Ok(Desktop::Skipped(format!("run this first: {line}")));

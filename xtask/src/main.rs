@@ -1,9 +1,10 @@
-//! `cargo xtask run | test | check | page | window | package | bench | sim | mutants`: what a person types, as one command each.
+//! `cargo xtask run | test | check | page | window | package | bench | sim | chaos | mutants`: what a person types, as one command each.
 //!
 //! Only std is used, so that this compiles in seconds on a machine that has nothing built yet. Every
 //! command that is run is printed first: the output doubles as documentation of how to do it by hand.
 
 mod bench;
+mod chaos;
 mod check;
 mod command;
 mod desktop;
@@ -31,6 +32,9 @@ usage: cargo xtask <command>
             measure, each figure beside a baseline taken in the same run; ui: the window, which needs a desktop
   sim [--seeds A..B [--twice COUNT] [--jobs COUNT]] | --seed N [--trace]
             whole clusters and their clients in simulated time, with faults that the seed draws; each seed is one run
+  chaos [--minutes M] [--seed N] [--nodes 3|5]
+            real daemons and clients on a network and disks of their own, with faults that the seed draws; as root it cuts
+            their power, too, otherwise it says what it leaves out
   mutants [NAME...]
             plants mistakes in a copy of the sources, and has the simulation find each
 ";
@@ -58,6 +62,7 @@ fn main() -> ExitCode {
         "window" => alone(desktop::test_window),
         "package" => package::package(rest),
         "sim" => sim::sim(rest),
+        "chaos" => chaos::chaos(rest),
         "mutants" => mutants::mutants(rest),
         _ => {
             eprint!("{USAGE}");

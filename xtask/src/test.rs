@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every test there is.
 
+use crate::chaos;
 use crate::command::{Outcome, THE_WINDOW, WITHOUT_THE_WINDOW, step};
 use crate::desktop::{self, Desktop};
 
@@ -12,15 +13,28 @@ pub(crate) fn test(arguments: &[String]) -> Outcome {
     if !arguments.is_empty() {
         return Ok(());
     }
-    match desktop::prepare_window()? {
-        Desktop::Done => step("cargo", &[&["test", "--locked"], &THE_WINDOW[..]].concat())?,
-        Desktop::Skipped(reason) => eprintln!("skipped, hence not passed: the tests of the window. {reason}"),
+    chaos::prepare();
+    // Side by side: chaos waits most of the time, and the other builds.
+    std::thread::scope(|scope| {
+        let chaos = scope.spawn(chaos::a_few_minutes);
+        let desktop = test_without_display();
+        chaos.join().map_err(|_| "the chaos run cannot be waited for".to_owned())??;
+        desktop
+    })?;
+    if let Desktop::Skipped(reason) = desktop::test_window()? {
+        eprintln!("skipped, hence not passed: the desktop app in its window. {reason}");
     }
+    Ok(())
+}
+
+/// The page, and what of the window needs no display.
+fn test_without_display() -> Outcome {
     if let Desktop::Skipped(reason) = desktop::test_page()? {
         eprintln!("skipped, hence not passed: the desktop app's page. {reason}");
     }
-    if let Desktop::Skipped(reason) = desktop::test_window()? {
-        eprintln!("skipped, hence not passed: the desktop app in its window. {reason}");
+    match desktop::prepare_window()? {
+        Desktop::Done => step("cargo", &[&["test", "--locked"], &THE_WINDOW[..]].concat())?,
+        Desktop::Skipped(reason) => eprintln!("skipped, hence not passed: the tests of the window. {reason}"),
     }
     Ok(())
 }

@@ -37,7 +37,7 @@ impl Recorder {
         Self::with(watch, None)
     }
 
-    /// A history that is also written to a file, line by line.
+    /// A history that is also written to a file: each line at once, so that a process that is killed leaves all that it took down.
     pub fn to_file(watch: Watch, path: &Path) -> io::Result<Self> {
         Ok(Self::with(watch, Some(BufWriter::new(File::create(path)?))))
     }
@@ -47,6 +47,12 @@ impl Recorder {
         Self { shared: Arc::new(Shared { watch, written, numbers: AtomicU64::new(0) }) }
     }
 
+    /// Calls and streams have numbers from this one on. For histories of several processes that are to become one.
+    pub fn numbered_from(self, first: u64) -> Self {
+        self.shared.numbers.store(first, Ordering::Relaxed);
+        self
+    }
+
     /// Takes it down, as of now.
     pub fn note(&self, what: What) {
         let mut written = self.written();
@@ -54,7 +60,8 @@ impl Recorder {
         let event = Event { at_ns: (self.shared.watch)(), what };
         if let Some(file) = &mut written.file {
             let line = serde_json::to_string(&event).expect("an event is plain data");
-            writeln!(file, "{line}").expect("the history's disk has room");
+            let written = writeln!(file, "{line}").and_then(|()| file.flush());
+            written.expect("the history's disk has room");
         }
         written.events.push(event);
     }
@@ -78,11 +85,6 @@ impl Recorder {
     /// All that was taken down so far.
     pub fn events(&self) -> Vec<Event> {
         self.written().events.clone()
-    }
-
-    /// Everything is in the file, where there is one.
-    pub fn flush(&self) -> io::Result<()> {
-        self.written().file.as_mut().map_or(Ok(()), Write::flush)
     }
 
     fn number(&self) -> u64 {
@@ -123,7 +125,6 @@ mod tests {
         let (id, text) = ("m1".to_owned(), "in two\nlines".to_owned());
         recorder.note(What::Saw { stream, message: Message { id, cursor: 6, conversation: 4, from: 3, to: 3, text } });
         recorder.note(What::Healed);
-        recorder.flush().expect("there is room");
         let events = read(&path).expect("it is a history");
         assert_eq!(events, recorder.events());
         assert_eq!(events.len(), 5);
