@@ -19,7 +19,8 @@ use std::ffi::OsString;
 use args::{ClientArgs, Command};
 use context::Context;
 pub use exit::CliError;
-pub use print::report;
+pub use interactive::{Choice, Said, Username};
+pub use print::{Output, report, reported};
 
 use crate::config::{ClientSettings, ConfigError, Format, Paths, Sources};
 

@@ -18,15 +18,26 @@ use super::safe;
 use crate::config::Format;
 
 /// Where data goes, a line at a time.
-pub(super) struct Output {
+pub struct Output {
     format: Format,
     to: Box<dyn Write + Send>,
+}
+
+impl std::fmt::Debug for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Output").field("format", &self.format).finish_non_exhaustive()
+    }
 }
 
 impl Output {
     /// The standard output.
     pub(super) fn stdout(format: Format) -> Self {
-        Self { format, to: Box::new(std::io::stdout()) }
+        Self::new(format, Box::new(std::io::stdout()))
+    }
+
+    /// In this format, to wherever `to` goes.
+    pub fn new(format: Format, to: Box<dyn Write + Send>) -> Self {
+        Self { format, to }
     }
 
     /// A line of data: the row in JSON, the words in text. Flushed, for whoever reads along.
@@ -44,13 +55,14 @@ impl Output {
         Ok(self.to.flush()?)
     }
 
-    pub(super) fn account(&mut self, account: &AccountInfo) -> Result<(), CliError> {
+    /// An account.
+    pub fn account(&mut self, account: &AccountInfo) -> Result<(), CliError> {
         let words = format!("{}\t{}", safe::line(&account.name), if account.active { "active" } else { "inactive" });
         self.row("account", Account::of(account), &words)
     }
 
     /// A message as `viewer` sees it.
-    pub(super) fn message(&mut self, message: &MessageInfo, viewer: AccountId) -> Result<(), CliError> {
+    pub fn message(&mut self, message: &MessageInfo, viewer: AccountId) -> Result<(), CliError> {
         let words = format!(
             "{} {} {} -> {} ({}): {}",
             message.cursor,
@@ -71,7 +83,8 @@ impl Output {
         self.row("message", message, &words)
     }
 
-    pub(super) fn cluster_status(&mut self, cluster: &ClusterStatus) -> Result<(), CliError> {
+    /// Every node, and the cluster.
+    pub fn cluster_status(&mut self, cluster: &ClusterStatus) -> Result<(), CliError> {
         match self.format {
             Format::Json => self.raw(&status::json(cluster)),
             Format::Text => self.raw(&status::text(cluster)),
@@ -79,7 +92,7 @@ impl Output {
     }
 
     /// The digest of each node at one index.
-    pub(super) fn digests(&mut self, index: Cursor, nodes: &[NodeDigest]) -> Result<(), CliError> {
+    pub fn digests(&mut self, index: Cursor, nodes: &[NodeDigest]) -> Result<(), CliError> {
         for node in nodes {
             let digest = node.digest.map(|digest| hex(&digest));
             let words = format!("{}\t{index}\t{}", safe::line(&node.name), digest.as_deref().unwrap_or("silent"));
@@ -105,23 +118,22 @@ impl Output {
 
 /// Says on stderr what went wrong, where there is anything to say.
 pub fn report(format: Format, error: &CliError) {
-    let Some(report) = error.report() else { return };
-    let line = match format {
+    if let Some(line) = reported(format, error) {
+        to_stderr(&line);
+    }
+}
+
+/// What is said of an error, where there is anything to say.
+pub fn reported(format: Format, error: &CliError) -> Option<String> {
+    let report = error.report()?;
+    Some(match format {
         // Help of several lines belongs to some usage errors; a message never has any.
         Format::Text => {
             let lines: Vec<_> = report.message.lines().map(safe::line).collect();
-            format!(
-                "error: {}: {}",
-                report.code,
-                lines.join(
-                    "
-"
-                )
-            )
+            format!("error: {}: {}", report.code, lines.join("\n"))
         }
         Format::Json => Row::line("error", report),
-    };
-    to_stderr(&line);
+    })
 }
 
 fn to_stderr(line: &str) {

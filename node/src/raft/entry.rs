@@ -17,7 +17,7 @@ const VERSION: u8 = 1;
 /// Bytes that are not what they should be. They passed their checksum, so this is a newer version, or a
 /// fault in a program.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum CodecError {
+pub enum CodecError {
     #[error("version {0} is newer than this program")]
     Newer(u8),
     #[error("it cannot be understood")]

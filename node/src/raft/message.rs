@@ -275,3 +275,103 @@ impl From<TransferRefused> for TransferLeaderError<TypeConfig> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    //! The bytes of every frame, as they were when it was first released (`golden/v1/raft_*.hex`), the way `wire` keeps its own:
+    //! `FIVE9S_GOLDEN=write cargo test -p node --lib raft::message` writes new ones; then read the difference.
+
+    use std::path::Path;
+
+    use super::super::bytes::{Frames, write_entry};
+    use super::super::types::{LeaderId, Vote};
+    use super::*;
+
+    fn position(index: u64) -> Position {
+        LogId { leader_id: LeaderId { term: 3, node_id: 2 }, index }.into()
+    }
+
+    fn ballot() -> Ballot {
+        Vote::new_committed(3, 2).into()
+    }
+
+    fn candidacy(transfer: bool) -> Candidacy {
+        Candidacy { ballot: ballot(), last: Some(position(300)), transfer }
+    }
+
+    fn append() -> Append {
+        let entry = write_entry(3, 2, 301, Bytes::from_static(b"command"));
+        Append { ballot: ballot(), prev: Some(position(300)), commit: None, entries: vec![entry.into()] }
+    }
+
+    fn rows() -> Vec<Row> {
+        vec![Row::new("accounts", Bytes::from_static(b"key"), Bytes::from_static(b"value"))]
+    }
+
+    fn samples(of: Frames) -> Vec<Vec<u8>> {
+        match of {
+            Frames::Ask => written(&[
+                Ask::Vote(candidacy(false)),
+                Ask::PreVote(candidacy(true)),
+                Ask::Append(append()),
+                Ask::Transfer { leader: ballot(), to: 5, last: None },
+            ]),
+            Frames::Answer => written(&[
+                Answer::Voted { ballot: ballot(), granted: true, last: Some(position(300)) },
+                Answer::Appended(Appended::Conflict(Some(position(7)))),
+                Answer::Transferred(Ok(())),
+                Answer::Transferred(Err(TransferRefused::BallotChanged { expected: ballot(), actual: ballot() })),
+                Answer::Transferred(Err(TransferRefused::NotOnDisk { expected: None, actual: Some(position(7)) })),
+                Answer::Unable,
+            ]),
+            Frames::Append => written(&[append()]),
+            Frames::Appended => written(&[
+                Appended::Matching(None),
+                Appended::Conflict(Some(position(7))),
+                Appended::HigherBallot(ballot()),
+            ]),
+            Frames::SnapshotPart => written(&snapshot()),
+            Frames::SnapshotDone => written(&[SnapshotDone { ballot: ballot() }]),
+        }
+    }
+
+    fn snapshot() -> [SnapshotPart; 3] {
+        let mut hash = RowsHash::default();
+        let hash = hash.add(&rows());
+        [
+            SnapshotPart::Begin { ballot: ballot(), applied: entry::Applied::default().encode().into() },
+            SnapshotPart::Rows { rows: rows(), hash },
+            SnapshotPart::End { count: 1, hash },
+        ]
+    }
+
+    fn written<T: Serialize>(samples: &[T]) -> Vec<Vec<u8>> {
+        samples.iter().map(wire::codec::encode).collect()
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn the_bytes_of_frames_never_change() {
+        for frames in Frames::ALL {
+            let samples = samples(frames);
+            let lines: String = samples.iter().map(|frame| format!("{frames:?} {}\n", hex(frame))).collect();
+            let file = format!("golden/v1/raft_{frames:?}.hex").to_lowercase();
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(&file);
+            if std::env::var("FIVE9S_GOLDEN").is_ok_and(|what| what == "write") {
+                std::fs::write(&path, &lines).unwrap();
+            }
+            let known = std::fs::read_to_string(&path).unwrap_or_default();
+            assert_eq!(known, lines, "{file} has other bytes than this build writes");
+            for frame in samples {
+                assert_eq!(
+                    frames.reread(&frame[4..]).unwrap(),
+                    frame,
+                    "{frames:?} is not understood as it was written"
+                );
+            }
+        }
+    }
+}

@@ -31,19 +31,27 @@ pub(super) async fn send(
     vote: Vote,
     snapshot: RaftSnapshot,
 ) -> io::Result<SnapshotResponse<TypeConfig>> {
-    let (read, write) = split(stream);
-    let mut sender = Sender { writer: FrameWriter::new(write), hash: RowsHash::default() };
-    let applied = Applied::from(&snapshot.meta).encode().into();
-    sender.send(&SnapshotPart::Begin { ballot: vote.into(), applied }).await?;
-    let Rows::Read(rows) = snapshot.snapshot else {
-        return Err(io::Error::other("a snapshot without rows was to be sent"));
-    };
-    sender.send_rows(app, rows).await?;
+    let (read, stream) = split(stream);
+    write(stream, app, vote, snapshot).await?;
     let mut reader = FrameReader::new(read, FRAME_SIZE_MAX_BYTES);
     // Unhurried: to install is to sync all of it.
     let done = timeout(PATIENCE, reader.next::<SnapshotDone>()).await?.map_err(io::Error::other)?;
     let done = done.ok_or(io::ErrorKind::UnexpectedEof)?;
     Ok(SnapshotResponse::new(done.ballot.into()))
+}
+
+/// Writes the snapshot, from its first part to its last.
+pub(super) async fn write<W>(stream: W, app: &App, vote: Vote, snapshot: RaftSnapshot) -> io::Result<()>
+where
+    W: tokio::io::AsyncWrite + Unpin,
+{
+    let mut sender = Sender { writer: FrameWriter::new(stream), hash: RowsHash::default() };
+    let applied = Applied::from(&snapshot.meta).encode().into();
+    sender.send(&SnapshotPart::Begin { ballot: vote.into(), applied }).await?;
+    let Rows::Read(rows) = snapshot.snapshot else {
+        return Err(io::Error::other("a snapshot without rows was to be sent"));
+    };
+    sender.send_rows(app, rows).await
 }
 
 struct Sender<W> {

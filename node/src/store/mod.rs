@@ -11,7 +11,7 @@ pub mod folder;
 pub mod lmdb;
 pub mod log;
 pub mod memory;
-mod record;
+pub mod record;
 pub mod state;
 
 use std::io;

@@ -12,17 +12,12 @@ const HEADER_SIZE_BYTES: usize = 5;
 
 /// Frames a payload. `key` is where it will be found again; it goes into the checksum, so that a record in
 /// a wrong place is as damaged as a wrong record.
-pub(super) fn seal(key: &[u8], payload: &[u8]) -> Vec<u8> {
+pub fn seal(key: &[u8], payload: &[u8]) -> Vec<u8> {
     seal_as(VERSION, key, payload)
 }
 
 /// Checks a frame and returns its payload. `what` names the record in the error.
-pub(super) fn open<'a>(
-    key: &[u8],
-    frame: &'a [u8],
-    place: &str,
-    what: impl Fn() -> String,
-) -> Result<&'a [u8], StoreError> {
+pub fn open<'a>(key: &[u8], frame: &'a [u8], place: &str, what: impl Fn() -> String) -> Result<&'a [u8], StoreError> {
     let damaged = || StoreError::Damaged { place: place.to_owned(), what: what() };
     let (header, payload) = frame.split_at_checked(HEADER_SIZE_BYTES).ok_or_else(damaged)?;
     let version = header[0];

@@ -2,7 +2,7 @@
 
 /// Before anybody is logged in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Choice {
+pub enum Choice {
     Create,
     LogIn,
     Quit,
@@ -10,7 +10,7 @@ pub(super) enum Choice {
 }
 
 impl Choice {
-    pub(super) fn parse(line: &str) -> Self {
+    pub fn parse(line: &str) -> Self {
         match line {
             "C" => Self::Create,
             "L" => Self::LogIn,
@@ -22,20 +22,20 @@ impl Choice {
 
 /// Where a username is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Username<'a> {
+pub enum Username<'a> {
     Back,
     Name(&'a str),
 }
 
 impl<'a> Username<'a> {
-    pub(super) fn parse(line: &'a str) -> Self {
+    pub fn parse(line: &'a str) -> Self {
         if line == "!" { Self::Back } else { Self::Name(line) }
     }
 }
 
 /// Once logged in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Said<'a> {
+pub enum Said<'a> {
     Nothing,
     List,
     Delete,
@@ -50,7 +50,7 @@ pub(super) enum Said<'a> {
 
 impl<'a> Said<'a> {
     /// The text is everything after the first `->`, less one space before it; further `->` belong to it.
-    pub(super) fn parse(line: &'a str) -> Self {
+    pub fn parse(line: &'a str) -> Self {
         match line {
             "" => Self::Nothing,
             "LA" => Self::List,

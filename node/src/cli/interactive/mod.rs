@@ -19,6 +19,8 @@ use console::{Console, Tone};
 use entrance::{Entered, Entrance};
 use room::Room;
 
+pub use grammar::{Choice, Said, Username};
+
 /// How many accounts are asked for at once.
 const ACCOUNTS_A_PAGE: u32 = 200;
 
