@@ -35,8 +35,9 @@ pub enum ConfigError {
     NoHome,
     #[error("The configuration file {} cannot be read: {why}.", file.display())]
     Unreadable { file: PathBuf, why: std::io::Error },
-    #[error("The configuration file {} is not TOML: {why}", file.display())]
-    NotToml { file: PathBuf, why: String },
+    /// The line itself is not repeated: it may hold the code of a cluster.
+    #[error("The configuration file {} is not TOML: line {line}: {why}.", file.display())]
+    NotToml { file: PathBuf, line: usize, why: String },
     #[error("The configuration file {} has an unknown key: {key}.", file.display())]
     UnknownKey { file: PathBuf, key: String },
     #[error("{key}, from {origin}, is {value:?}: {why}.")]

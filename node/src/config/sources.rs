@@ -136,14 +136,18 @@ fn read(file: &Path) -> Result<String, ConfigError> {
 }
 
 fn of_file(file: &Path, text: &str) -> Result<Flags, ConfigError> {
-    let table: toml::Table = text
-        .parse()
-        .map_err(|why: toml::de::Error| ConfigError::NotToml { file: file.to_owned(), why: why.to_string() })?;
+    let table: toml::Table = text.parse().map_err(|why| not_toml(file, text, &why))?;
     let entry = |(key, value): (String, toml::Value)| match Setting::of_key(&key) {
         Some(setting) => texts(file, setting, value).map(|values| (setting, values)),
         None => Err(ConfigError::UnknownKey { file: file.to_owned(), key }),
     };
     table.into_iter().map(entry).collect()
+}
+
+fn not_toml(file: &Path, text: &str, why: &toml::de::Error) -> ConfigError {
+    let before = why.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = 1 + before.matches('\n').count();
+    ConfigError::NotToml { file: file.to_owned(), line, why: why.message().to_owned() }
 }
 
 fn texts(file: &Path, setting: Setting, value: toml::Value) -> Result<Vec<String>, ConfigError> {
@@ -217,6 +221,14 @@ mod tests {
         let sources = Sources { layers: vec![(Origin::Flag, flags(Setting::Join, "five9s-client-SECRET"))] };
         let error = sources.parse_with(Setting::Join, |_| Err::<(), _>("it is not a code".into())).unwrap_err();
         assert!(!error.to_string().contains("SECRET"));
+    }
+
+    #[test]
+    fn a_line_that_is_not_toml_is_named_and_not_repeated() {
+        let (_folder, paths, file) = home("", "as = \"bob\"\njoin = five9s-client-SECRET\n");
+        let error = Sources::gather(Flags::new(), Some(&file), &paths, &|_| None).unwrap_err().to_string();
+        assert!(error.contains("line 2"), "{error}");
+        assert!(!error.contains("SECRET"), "{error}");
     }
 
     #[test]
