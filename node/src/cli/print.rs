@@ -127,13 +127,18 @@ pub fn report(format: Format, error: &CliError) {
 pub fn reported(format: Format, error: &CliError) -> Option<String> {
     let report = error.report()?;
     Some(match format {
-        // Help of several lines belongs to some usage errors; a message never has any.
-        Format::Text => {
-            let lines: Vec<_> = report.message.lines().map(safe::line).collect();
-            format!("error: {}: {}", report.code, lines.join("\n"))
-        }
+        Format::Text => format!("error: {}: {}", report.code, sentence(error, &report.message)),
         Format::Json => Row::line("error", report),
     })
+}
+
+/// Help of several lines belongs to some usage errors. Everything else is one line, whatever is in it: it may be in the words of
+/// somebody who has not proved that it is a node.
+fn sentence(error: &CliError, message: &str) -> String {
+    match error {
+        CliError::Usage(_) => message.lines().map(safe::line).collect::<Vec<_>>().join("\n"),
+        _ => safe::line(message).into_owned(),
+    }
 }
 
 fn to_stderr(line: &str) {
@@ -147,4 +152,20 @@ fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use client::Code;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_one_line_whoever_worded_it() {
+        let refused = CliError::refused(Code::WrongSecret, "No.\nerror: forged\r\u{1b}[2J");
+        let said = reported(Format::Text, &refused);
+        assert_eq!(said.as_deref(), Some("error: wrong_secret: No.⏎error: forged␍␛[2J"));
+        let usage = reported(Format::Text, &CliError::Usage("wrong\n\nUsage: x".to_owned()));
+        assert_eq!(usage.as_deref(), Some("error: usage: wrong\n\nUsage: x"));
+    }
 }
