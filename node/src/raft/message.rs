@@ -80,7 +80,7 @@ pub(super) enum SnapshotPart {
         ballot: Ballot,
         applied: Bytes,
     },
-    /// `hash`: of all rows so far.
+    /// `hash`: of the beginning and all rows so far.
     Rows {
         rows: Vec<Row>,
         hash: [u8; 32],
@@ -105,14 +105,21 @@ pub(super) struct Row {
     value: Bytes,
 }
 
-/// The running hash over a snapshot's rows.
-#[derive(Debug, Default)]
+/// The running hash over a snapshot: its beginning, and its rows.
+#[derive(Debug)]
 pub(super) struct RowsHash {
     hasher: blake3::Hasher,
     pub(super) count: u64,
 }
 
 impl RowsHash {
+    /// Begins with the `Begin`: rows that are installed as of another place in the log are as wrong as other rows.
+    pub(super) fn after(begin: &SnapshotPart) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&wire::codec::encode(begin));
+        Self { hasher, count: 0 }
+    }
+
     /// Adds rows; returns the hash of all so far.
     pub(super) fn add(&mut self, rows: &[Row]) -> [u8; 32] {
         for row in rows {
@@ -336,13 +343,9 @@ mod tests {
     }
 
     fn snapshot() -> [SnapshotPart; 3] {
-        let mut hash = RowsHash::default();
-        let hash = hash.add(&rows());
-        [
-            SnapshotPart::Begin { ballot: ballot(), applied: entry::Applied::default().encode().into() },
-            SnapshotPart::Rows { rows: rows(), hash },
-            SnapshotPart::End { count: 1, hash },
-        ]
+        let begin = SnapshotPart::Begin { ballot: ballot(), applied: entry::Applied::default().encode().into() };
+        let hash = RowsHash::after(&begin).add(&rows());
+        [begin, SnapshotPart::Rows { rows: rows(), hash }, SnapshotPart::End { count: 1, hash }]
     }
 
     fn written<T: Serialize>(samples: &[T]) -> Vec<Vec<u8>> {

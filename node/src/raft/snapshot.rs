@@ -45,9 +45,9 @@ pub(super) async fn write<W>(stream: W, app: &App, vote: Vote, snapshot: RaftSna
 where
     W: tokio::io::AsyncWrite + Unpin,
 {
-    let mut sender = Sender { writer: FrameWriter::new(stream), hash: RowsHash::default() };
-    let applied = Applied::from(&snapshot.meta).encode().into();
-    sender.send(&SnapshotPart::Begin { ballot: vote.into(), applied }).await?;
+    let begin = SnapshotPart::Begin { ballot: vote.into(), applied: Applied::from(&snapshot.meta).encode().into() };
+    let mut sender = Sender { writer: FrameWriter::new(stream), hash: RowsHash::after(&begin) };
+    sender.send(&begin).await?;
     let Rows::Read(rows) = snapshot.snapshot else {
         return Err(io::Error::other("a snapshot without rows was to be sent"));
     };
@@ -90,21 +90,26 @@ where
     R: tokio::io::AsyncRead + Unpin,
 {
     let mut reader = FrameReader::new(reader, FRAME_SIZE_MAX_BYTES);
-    let SnapshotPart::Begin { ballot, applied } = next(&mut reader).await? else { return Err(wrong()) };
+    let begin = next(&mut reader).await?;
+    let hash = RowsHash::after(&begin);
+    let SnapshotPart::Begin { ballot, applied } = begin else { return Err(wrong()) };
     if !leads(ballot) {
         return Err(wrong());
     }
     let meta: SnapshotMeta = Applied::decode(&applied).map_err(|_: CodecError| wrong())?.into();
-    let received = receive_rows(&mut reader, app).await?;
+    let received = receive_rows(&mut reader, app, hash).await?;
     Ok(Received { vote: ballot.into(), snapshot: Snapshot { meta, snapshot: Rows::Received(received) } })
 }
 
-async fn receive_rows<R>(reader: &mut FrameReader<R>, app: &App) -> io::Result<Box<dyn SnapshotWrite>>
+async fn receive_rows<R>(
+    reader: &mut FrameReader<R>,
+    app: &App,
+    mut hash: RowsHash,
+) -> io::Result<Box<dyn SnapshotWrite>>
 where
     R: tokio::io::AsyncRead + Unpin,
 {
     let mut received = app.receive().await?;
-    let mut hash = RowsHash::default();
     loop {
         match next(reader).await? {
             SnapshotPart::Begin { .. } => return Err(wrong()),
@@ -163,8 +168,8 @@ mod tests {
     }
 
     fn parts() -> Vec<SnapshotPart> {
-        let mut hash = RowsHash::default();
         let begin = SnapshotPart::Begin { ballot: Vote::new_committed(1, 1).into(), applied: applied() };
+        let mut hash = RowsHash::after(&begin);
         let mut parts = vec![begin];
         for keys in [&["a", "b"][..], &["c"]] {
             parts.push(SnapshotPart::Rows { hash: hash.add(&rows(keys)), rows: rows(keys) });
@@ -192,6 +197,11 @@ mod tests {
         let SnapshotPart::Rows { rows: found, .. } = &mut tampered[2] else { panic!("the third part has rows") };
         *found = rows(&["d"]);
         assert!(receive_parts(tampered).await.0.is_err());
+        let mut elsewhere = parts();
+        let log_id = LogId { leader_id: LeaderId { term: 1, node_id: 1 }, index: 10 };
+        let applied = Applied { log_id: Some(log_id), ..Applied::default() }.encode().into();
+        elsewhere[0] = SnapshotPart::Begin { ballot: Vote::new_committed(1, 1).into(), applied };
+        assert!(receive_parts(elsewhere).await.0.is_err(), "the same rows as of another place in the log");
         let mut swapped = parts();
         swapped.swap(1, 2);
         assert!(receive_parts(swapped).await.0.is_err());
