@@ -4,7 +4,8 @@
 //! of nodes. Nothing here sleeps to let something happen: it waits for the condition, with a deadline
 //! that fails the test in words.
 //!
-//! What a run asked and saw is taken down as a [`history`], which the [`checker`] judges.
+//! What a run asked and saw is taken down as a [`history`], which the [`checker`] judges. What bytes from outside reach
+//! has its targets in [`fuzz`].
 
 mod build;
 pub mod chance;
@@ -12,6 +13,7 @@ pub mod checker;
 mod cli;
 mod cluster;
 pub mod complaints;
+pub mod fuzz;
 pub mod history;
 mod interactive;
 pub mod people;
