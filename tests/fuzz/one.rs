@@ -39,10 +39,11 @@ pub(crate) struct Summary {
 /// Runs the target until it is enough. Whether nothing was found.
 #[expect(clippy::print_stdout, reason = "the summary is for the process that started this one")]
 pub(crate) fn run(hunt: &Hunt) -> Result<bool, String> {
-    note_panics();
+    let now = Now::begin(hunt.target)?;
+    // The encoders are the product's as well: if one of them panics here, that is said as any program says it.
     let mut inputs = corpus::of(hunt.target)?;
     let known = inputs.len();
-    let now = Now::begin(hunt.target)?;
+    note_panics();
     let mut coverage = Coverage::begin();
     let mut try_one = |input: &[u8]| -> Result<bool, String> {
         now.note(input)?;
@@ -56,7 +57,7 @@ pub(crate) fn run(hunt: &Hunt) -> Result<bool, String> {
     for input in &inputs {
         runs += 1;
         if let Err(why) = try_one(input) {
-            return tell(hunt.target, input, &why);
+            return tell(hunt.target, input, &format!("{why}\n  a known input, number {runs}"));
         }
     }
     let size_max = inputs.iter().map(|input| 2 * input.len()).max().unwrap_or(0).max(SIZE_MAX);
@@ -71,7 +72,11 @@ pub(crate) fn run(hunt: &Hunt) -> Result<bool, String> {
         match try_one(&input) {
             Ok(true) => inputs.push(input),
             Ok(false) => {}
-            Err(why) => return tell(hunt.target, &shortened(hunt.target, input, &now), &why),
+            Err(why) => {
+                let seconds = began.elapsed().as_secs_f64();
+                let why = format!("{why}\n  after {runs} runs and {seconds:.2} s, with seed {}", hunt.seed);
+                return tell(hunt.target, &shortened(hunt.target, input, &now), &why);
+            }
         }
     }
     let summary = Summary {

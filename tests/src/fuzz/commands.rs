@@ -127,5 +127,9 @@ fn seeds() -> Vec<Vec<u8>> {
     let talk: Vec<u8> = [[6, 0, 1, 0, 0], [6, 1, 0, 0, 1], [6, 0, 1, 0, 2]].concat();
     let rest: Vec<u8> = (0..16).flat_map(|kind| [kind, 1, 0, 2, 1]).collect();
     let all = [&join[..], &talk, &rest, &talk, &rest].concat();
-    vec![behind(0, &all), behind(7, [&join[..], &talk, &talk].concat()), behind(3, all.repeat(3))]
+    // Marks of both, further and further.
+    let marks = [&[13, 1, 0, 0, 4][..], &[13, 1, 0, 0, 7], &[15, 1, 0, 6], &[13, 0, 0, 0, 5], &[14, 0, 0, 8]].concat();
+    let read = [&join[..], &talk, &talk, &marks].concat();
+    let left = [&read[..], &[5, 1, 1], &talk, &[4, 1], &talk].concat();
+    vec![behind(0, &all), behind(7, [&join[..], &talk, &talk].concat()), behind(2, &read), behind(3, &left)]
 }

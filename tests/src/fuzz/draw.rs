@@ -15,6 +15,10 @@ impl<'a> Draw<'a> {
         *first
     }
 
+    pub(super) fn yes(&mut self) -> bool {
+        self.byte().is_multiple_of(2)
+    }
+
     pub(super) fn below(&mut self, end: usize) -> usize {
         usize::from(self.byte()) % end.max(1)
     }

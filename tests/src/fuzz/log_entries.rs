@@ -92,6 +92,12 @@ fn reread_raft(bytes: &Bytes) {
         Ok(entry) => {
             let again = reread_entry(&Bytes::from(entry.bytes.clone()));
             assert_eq!(again.as_ref(), Ok(&entry), "an entry changes when it is written and read");
+            let longer = reread_entry(&Bytes::from([bytes, &[0][..]].concat()));
+            match (&entry.command, longer) {
+                (Some(command), Ok(longer)) => assert_eq!(longer.command.map(|it| it.len()), Some(command.len() + 1)),
+                (None, Err(CodecError::Malformed)) => {}
+                (_, longer) => panic!("what follows an entry is taken for {longer:?}"),
+            }
             entry.command.iter().for_each(|command| reread_app(command));
         }
         Err(CodecError::Newer(version)) => assert!(version > VERSION && bytes.first() == Some(&version)),
@@ -103,6 +109,7 @@ fn reread_app(bytes: &[u8]) {
     match modest(bytes.len(), || Entry::decode(bytes)) {
         Ok(entry) => {
             assert_eq!(Entry::decode(&entry.encode()), Ok(entry), "a command changes when it is written and read");
+            assert!(Entry::decode(&[bytes, &[0]].concat()).is_err(), "what follows a command is passed over");
         }
         Err(StoreError::Newer { found, .. }) => {
             assert!(found > u32::from(VERSION) && bytes.first().copied().map(u32::from) == Some(found));

@@ -22,7 +22,7 @@ fn run(input: &[u8]) {
         REQUEST => frames::same_again::<PeerRequest>(bytes),
         ANSWER => frames::same_again::<PeerAnswer>(bytes),
         REQUESTS => frames::arrives::<PeerRequest>(bytes, PEER_FRAME_SIZE_MAX_BYTES, usize::from(kind)),
-        of_raft => frames::reread(bytes, |body| Frames::ALL[of_raft].reread(body)),
+        of_raft => frames::kept(bytes, |body| Frames::ALL[of_raft].reread(body)),
     }
 }
 

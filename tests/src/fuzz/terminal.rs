@@ -93,11 +93,11 @@ fn show_status(draw: &mut Draw<'_>) {
     let nodes: Vec<_> = (0..draw.below(4)).map(|_| node(draw)).collect();
     let status = ClusterStatus {
         nodes,
-        leader: (draw.byte() % 2 == 0).then(|| draw.text()),
+        leader: (draw.yes()).then(|| draw.text()),
         voters: u32::from(draw.byte()),
         reachable_voters: u32::from(draw.byte()),
         can_lose: u32::from(draw.byte() % 4),
-        writable: draw.byte() % 2 == 0,
+        writable: draw.yes(),
         epoch: 1,
         answered_by: draw.text(),
     };
@@ -107,8 +107,7 @@ fn show_status(draw: &mut Draw<'_>) {
 }
 
 fn show_digests(draw: &mut Draw<'_>) {
-    let digest =
-        |draw: &mut Draw<'_>| NodeDigest { digest: (draw.byte() % 2 == 0).then(|| draw.bytes()), name: draw.text() };
+    let digest = |draw: &mut Draw<'_>| NodeDigest { digest: (draw.yes()).then(|| draw.bytes()), name: draw.text() };
     let digests: Vec<_> = (0..draw.below(4)).map(|_| digest(draw)).collect();
     let printed = |format| printed(format, |output| output.digests(Cursor(7), &digests));
     assert_eq!(lines(&printed(Format::Text)).len(), digests.len());
@@ -133,7 +132,7 @@ fn show_usage(draw: &mut Draw<'_>) {
 }
 
 fn account(id: u64, draw: &mut Draw<'_>) -> AccountInfo {
-    let active = draw.byte() % 2 == 0;
+    let active = draw.yes();
     AccountInfo { id: AccountId(id), active, deleted: false, created_at: Timestamp(draw.long()), name: draw.text() }
 }
 
@@ -150,10 +149,10 @@ fn node(draw: &mut Draw<'_>) -> NodeStatus {
         node_id: draw.long(),
         peer: PeerId([0x58; 32]),
         role: [Role::Leader, Role::Follower, Role::Candidate, Role::Learner, Role::Unknown][draw.below(5)],
-        voter: draw.byte() % 2 == 0,
-        reachable: draw.byte() % 2 == 0,
+        voter: draw.yes(),
+        reachable: draw.yes(),
         addresses: Vec::new(),
-        progress: (draw.byte() % 2 == 0).then(|| progress(draw)),
+        progress: (draw.yes()).then(|| progress(draw)),
         name: draw.text(),
     }
 }
@@ -166,7 +165,9 @@ fn lines(text: &str) -> Vec<&str> {
     };
     let lines: Vec<_> = text.split('\n').collect();
     // What separates columns is the program's own.
-    lines.iter().for_each(|line| assert_harmless(&line.replace('\t', "")));
+    for line in &lines {
+        assert_harmless(&line.replace('\t', ""));
+    }
     lines
 }
 
