@@ -1,5 +1,6 @@
 //! Running other programs, in the open.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -22,7 +23,13 @@ pub(crate) fn workspace() -> PathBuf {
 
 /// Prints the command, runs it in the workspace's folder, and fails where it fails.
 pub(crate) fn step(program: &str, arguments: &[&str]) -> Outcome {
-    eprintln!("$ {program} {}", arguments.join(" "));
+    step_with(program, arguments, &[])
+}
+
+/// The same with variables in its environment.
+pub(crate) fn step_with(program: &str, arguments: &[&str], variables: &[(&str, &OsStr)]) -> Outcome {
+    let set: String = variables.iter().map(|(name, value)| format!("{name}={} ", value.display())).collect();
+    eprintln!("$ {set}{program} {}", arguments.join(" "));
     let mut command = Command::new(program);
     // What cargo told this program about itself must not reach the cargo that it starts: some build scripts
     // look at these, and would run anew each time that a person types the command without xtask.
@@ -31,6 +38,7 @@ pub(crate) fn step(program: &str, arguments: &[&str]) -> Outcome {
     }
     let status = command
         .args(arguments)
+        .envs(variables.iter().copied())
         .current_dir(workspace())
         .status()
         .map_err(|error| format!("cannot run {program}: {error}"))?;

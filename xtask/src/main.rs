@@ -1,4 +1,4 @@
-//! `cargo xtask run | test | check | page | window | package | bench | sim | chaos | mutants`: what a person types, as one command each.
+//! `cargo xtask run | test | check | page | window | package | bench | sim | chaos | mutants | fuzz`: what a person types, as one command each.
 //!
 //! Only std is used, so that this compiles in seconds on a machine that has nothing built yet. Every
 //! command that is run is printed first: the output doubles as documentation of how to do it by hand.
@@ -8,6 +8,7 @@ mod chaos;
 mod check;
 mod command;
 mod desktop;
+mod fuzz;
 mod mutants;
 mod package;
 mod run;
@@ -35,6 +36,8 @@ usage: cargo xtask <command>
   chaos [--minutes M] [--seed N] [--nodes 3|5]
             real daemons and clients on a network and disks of their own, with faults that the seed draws; as root it cuts
             their power, too, otherwise it says what it leaves out
+  fuzz [--seconds S | --runs N] [--seed N] [--jobs N] [TARGET...] | --replay TARGET FILE | --seeds-to FOLDER
+            hands hostile bytes to every place that reads some, and keeps those that get somewhere new; 20 s for each target
   mutants [NAME...]
             plants mistakes in a copy of the sources, and has the simulation find each
 ";
@@ -49,6 +52,9 @@ fn alone(part: fn() -> Result<desktop::Desktop, String>) -> command::Outcome {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(compiled) = fuzz::compile(&arguments) {
+        return compiled;
+    }
     let (name, rest) = match arguments.split_first() {
         Some((name, rest)) => (name.as_str(), rest),
         None => ("", &[][..]),
@@ -63,6 +69,7 @@ fn main() -> ExitCode {
         "package" => package::package(rest),
         "sim" => sim::sim(rest),
         "chaos" => chaos::chaos(rest),
+        "fuzz" => fuzz::fuzz(rest),
         "mutants" => mutants::mutants(rest),
         _ => {
             eprint!("{USAGE}");
