@@ -351,7 +351,7 @@ fn without(all: &[Number], one: Number) -> Vec<Number> {
     all.iter().copied().filter(|number| *number != one).collect()
 }
 
-fn peers(numbers: &[Number]) -> Vec<PeerId> {
+pub(crate) fn peers(numbers: &[Number]) -> Vec<PeerId> {
     numbers.iter().map(|number| peer(*number)).collect()
 }
 

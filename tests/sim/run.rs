@@ -10,7 +10,7 @@ use tests::rest::{look_at, note_digest};
 use tokio::time::{sleep, timeout};
 
 use crate::devices::{Device, Place};
-use crate::faults::Nemesis;
+use crate::faults::{Nemesis, peers};
 use crate::machines::Machines;
 use crate::time::Elapsed;
 
@@ -59,14 +59,37 @@ pub(crate) async fn run(seed: u64, folder: &Path) -> Result<Ran, String> {
     Ok(Ran { events: recorder.events(), seconds: elapsed.seconds(), faults: nemesis.kinds })
 }
 
-/// Power fails here and there while the nodes find each other and promise.
+/// Power fails here and there, and machines do not hear each other, while the nodes find each other and promise; and one machine more
+/// is there than was asked for, so that not all of them have to found the same cluster.
 async fn disturb_founding(machines: &mut Machines, chance: &Chance, recorder: &Recorder) {
-    for _ in 0..chance.number(1..4) {
-        sleep(chance.ms(20..500)).await;
-        let Some(number) = chance.pick(&machines.running()) else { continue };
-        recorder.note(What::Fault { text: format!("power fails on machine {number}, before there is a cluster") });
-        machines.crash(number).await;
-        sleep(chance.ms(0..1_500)).await;
+    let tell = |text: String| recorder.note(What::Fault { text: format!("before there is a cluster, {text}") });
+    if chance.one_in(2) {
+        let number = machines.add();
+        tell(format!("machine {number} is there, too"));
+    }
+    for _ in 0..chance.number(1..8) {
+        sleep(chance.ms(20..1_000)).await;
+        let order = chance.shuffled(&machines.all());
+        match chance.number(0..4) {
+            0 => {
+                let alone = &order[..1];
+                tell(format!("machine {} is cut off", alone[0]));
+                machines.network.partition(&peers(alone), &peers(&order[1..]));
+            }
+            1 => machines.network.heal(),
+            2 => order.into_iter().for_each(|number| machines.launch(number)),
+            _ => {
+                let running = machines.running();
+                let count = usize::try_from(chance.number(0..running.len() as u64 + 1)).unwrap_or(0);
+                for number in order.into_iter().filter(|number| running.contains(number)).take(count) {
+                    tell(format!("power fails on machine {number}"));
+                    machines.crash(number).await;
+                }
+            }
+        }
+    }
+    machines.network.heal();
+    for number in machines.all() {
         machines.launch(number);
     }
 }
