@@ -1,5 +1,6 @@
 //! Opening an LMDB environment, and what its errors mean for a node.
 
+use std::fs;
 use std::path::Path;
 
 use heed::types::Bytes;
@@ -24,6 +25,15 @@ pub(super) enum Sync {
 /// Readers at one time, snapshots being sent included; beyond it a read fails.
 const READERS_MAX: u32 = 1024;
 
+/// The file that holds an environment; LMDB has the name.
+const DATA: &str = "data.mdb";
+
+/// Where a new environment is made.
+const ASIDE: &str = "new";
+
+/// Room for an environment that has nothing in it yet.
+const NEW_MAP_SIZE_BYTES: usize = 1 << 20;
+
 /// If this much of the address space is not to be had, less may be.
 const MAP_SIZE_MIN_BYTES: usize = 1 << 30;
 
@@ -31,12 +41,33 @@ const MAP_SIZE_MIN_BYTES: usize = 1 << 30;
 /// memory, `map_size_bytes`.
 pub(super) fn open(dir: &Path, sync: Sync, map_size_bytes: usize, tables: u32) -> Result<Env, StoreError> {
     file::make_dir(dir)?;
+    if !dir.join(DATA).exists() {
+        make(dir)?;
+    }
     let env = open_largest(dir, sync, map_size_bytes, tables)?;
     check_flags(&env, sync, dir)?;
     check_size(&env, dir)?;
     // A process that died while it read has left its slot in the lock file.
     env.clear_stale_readers().map_err(|error| failed("check the readers of", dir, error))?;
     Ok(env)
+}
+
+/// Makes the environment's file aside, and names it once it is on the disk: LMDB writes the first pages of a new file without a
+/// sync, and finds no database in half of them; and it leaves the name of the file to chance, which may take the whole log with it.
+fn make(dir: &Path) -> Result<(), StoreError> {
+    let aside = dir.join(ASIDE);
+    if aside.exists() {
+        // An attempt that was cut short.
+        fs::remove_dir_all(&aside).map_err(|error| StoreError::io("remove", &aside, &error))?;
+    }
+    file::make_dir(&aside)?;
+    let env = open_mapped(&aside, Sync::Full, NEW_MAP_SIZE_BYTES, 0).map_err(|error| failed("make", dir, error))?;
+    env.force_sync().map_err(|error| failed("sync", dir, error))?;
+    env.prepare_for_closing().wait();
+    let (new, data) = (aside.join(DATA), dir.join(DATA));
+    fs::rename(new, &data).map_err(|error| StoreError::io("make", &data, &error))?;
+    file::sync_dir(dir)?;
+    fs::remove_dir_all(&aside).map_err(|error| StoreError::io("remove", &aside, &error))
 }
 
 fn open_largest(dir: &Path, sync: Sync, map_size_bytes: usize, tables: u32) -> Result<Env, StoreError> {
@@ -158,6 +189,18 @@ pub(super) mod tests {
         assert_eq!(failed("write", dir.path(), error), full);
         let error = heed::Error::Io(std::io::ErrorKind::StorageFull.into());
         assert_eq!(failed("write", dir.path(), error), full);
+    }
+
+    #[test]
+    fn an_environment_whose_making_was_cut_short_is_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let aside = dir.path().join(ASIDE);
+        fs::create_dir(&aside).unwrap();
+        fs::write(aside.join(DATA), [0; 4096]).unwrap();
+        let env = open(dir.path(), Sync::Full, 1 << 30, 1).unwrap();
+        tables(&env, dir.path(), ["t"]).unwrap();
+        assert!(dir.path().join(DATA).exists());
+        assert!(!aside.exists());
     }
 
     #[test]
