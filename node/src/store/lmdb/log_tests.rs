@@ -44,6 +44,21 @@ fn it_keeps_the_promises_of_a_log() {
 }
 
 #[test]
+fn a_log_that_was_cut_short_while_its_file_grew_opens() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(&dir));
+    tamper_table(&dir, "records", |env, records| {
+        let mut txn = env.write_txn().unwrap();
+        records.put(&mut txn, b"grow", &[0; 100_000]).unwrap();
+        txn.commit().unwrap();
+    });
+    let log = open(&dir);
+    append(&*log, 0..2);
+    drop(log);
+    assert_eq!(indexes(&*open(&dir)), [0, 1]);
+}
+
+#[test]
 fn everything_is_there_after_it_was_opened_again() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(&dir);

@@ -21,6 +21,9 @@ const REMOVED_MAX: u64 = 5_000;
 /// journal commit of its own, and later the pages of purged entries are used again.
 const GROWN_SIZE_BYTES: usize = 16 << 20;
 
+/// The record that a new file is grown by; it holds nothing and is no frame.
+const GROWTH: &[u8] = b"grow";
+
 /// Our own record of the log's first index. Entries before it are purged, whether removed yet or not.
 const FIRST: &str = "log.first";
 
@@ -62,20 +65,24 @@ impl Tables {
         Ok(Arc::new(tables))
     }
 
-    /// Grows the file of a new log.
+    /// Grows the file of a new log, by a record that is removed again. One that is still there is of an attempt that was cut short.
     fn grow(&self) -> Result<(), StoreError> {
+        self.remove_growth().map_err(|error| self.failed("write", error))?;
         if self.env.real_disk_size().map_err(|error| self.failed("open", error))? >= GROWN_SIZE_BYTES as u64 {
             return Ok(());
         }
         let grow = || -> heed::Result<()> {
             let mut txn = self.env.write_txn()?;
-            self.records.put(&mut txn, b"grow", &vec![0; GROWN_SIZE_BYTES])?;
+            self.records.put(&mut txn, GROWTH, &vec![0; GROWN_SIZE_BYTES])?;
             txn.commit()?;
-            let mut txn = self.env.write_txn()?;
-            self.records.delete(&mut txn, b"grow")?;
-            txn.commit()
+            self.remove_growth()
         };
         grow().map_err(|error| self.failed("write", error))
+    }
+
+    fn remove_growth(&self) -> heed::Result<()> {
+        let mut txn = self.env.write_txn()?;
+        if self.records.delete(&mut txn, GROWTH)? { txn.commit() } else { Ok(()) }
     }
 
     /// Reads every small record and every entry. Damage to an entry must not wait until some follower
