@@ -287,7 +287,7 @@ fn unusable(folder: &Path, error: &std::io::Error) -> ClientError {
 
 /// The folder, and the file in it, for their owner's eyes only: they hold keys.
 fn make_private(folder: &Path) -> std::io::Result<()> {
-    fs::create_dir_all(folder)?;
+    make_durable(folder)?;
     let file = folder.join(FILE);
     #[cfg(unix)]
     {
@@ -300,6 +300,25 @@ fn make_private(folder: &Path) -> std::io::Result<()> {
     #[cfg(not(unix))]
     fs::OpenOptions::new().create(true).append(true).open(&file)?;
     Ok(())
+}
+
+/// Makes the folder if there is none. SQLite syncs the names in it, and nobody the folder's own: a power cut might take it away with
+/// all that is in it.
+fn make_durable(folder: &Path) -> std::io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if parent != folder {
+        make_durable(parent)?;
+    }
+    match fs::create_dir(folder) {
+        // By another process of the profile.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        made => made?,
+    }
+    // Windows cannot open a folder as a file, and journals names by itself.
+    if cfg!(windows) { Ok(()) } else { fs::File::open(parent)?.sync_all() }
 }
 
 fn connect(file: &Path) -> Result<Connection, ClientError> {

@@ -35,6 +35,14 @@ fn a_profile_is_for_its_owners_eyes_only() {
 }
 
 #[test]
+fn folders_that_are_missing_are_made() {
+    let folder = folder();
+    for inside in ["a", "a/b/c", "a/b/c"] {
+        assert!(Profile::open(&folder.path().join(inside), cluster(1), [9; 32], 1).is_ok(), "{inside}");
+    }
+}
+
+#[test]
 fn a_device_keeps_its_key() {
     let folder = folder();
     let first = *Profile::open(folder.path(), cluster(1), [1; 32], 1).expect("a profile").seed();
