@@ -81,6 +81,11 @@ pub(crate) const MEMBERSHIP: &str = "membership";
 pub(crate) const CLUSTER: &str = "cluster";
 pub(crate) const PEERS: &str = "peers";
 
+/// What a node has said of founding records, and what it became, as its disk has it.
+pub fn kept(records: &dyn Records) -> Result<(Promise, Option<Membership>), StoreError> {
+    Ok((load(records, PROMISE)?.unwrap_or_default(), load(records, MEMBERSHIP)?))
+}
+
 /// Reads a record as its type. One that cannot be read as such is damaged: its CRC was right, so it was
 /// not written by us.
 pub(crate) fn load<T: DeserializeOwned>(records: &dyn Records, name: &str) -> Result<Option<T>, StoreError> {

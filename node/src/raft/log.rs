@@ -20,8 +20,8 @@ use super::types::{Entry, LogId, TypeConfig, Vote};
 use crate::store::StoreError;
 use crate::store::log::{EntryLog, StoredEntry};
 
-const VOTE: &str = "vote";
-const PURGED: &str = "purged";
+pub(super) const VOTE: &str = "vote";
+pub(super) const PURGED: &str = "purged";
 const COMMITTED: &str = "committed";
 
 /// The most that one message to a follower carries, unless a single entry is longer.
@@ -54,16 +54,16 @@ impl RaftLog {
         self.failure.first().cloned().expect("every error of the log is noted")
     }
 
-    fn record(&self, key: &'static str) -> io::Result<Option<Vec<u8>>> {
+    pub(super) fn record(&self, key: &'static str) -> io::Result<Option<Vec<u8>>> {
         self.log.get(key).map_err(|error| self.failure.note(error))
     }
 
-    fn read_log_id(&self, key: &'static str) -> io::Result<Option<LogId>> {
+    pub(super) fn read_log_id(&self, key: &'static str) -> io::Result<Option<LogId>> {
         let Some(bytes) = self.record(key)? else { return Ok(None) };
         entry::decode_log_id(&bytes).map(Some).map_err(|error| self.failure.note_codec(key, error))
     }
 
-    fn read(&self, from: u64, to: u64, size_max_bytes: usize) -> io::Result<Vec<Entry>> {
+    pub(super) fn read(&self, from: u64, to: u64, size_max_bytes: usize) -> io::Result<Vec<Entry>> {
         let stored = self.log.read(from..to, size_max_bytes).map_err(|error| self.failure.note(error))?;
         stored.into_iter().map(|stored| self.decode(stored)).collect()
     }

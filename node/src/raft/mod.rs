@@ -30,6 +30,7 @@ mod control;
 mod entry;
 mod failure;
 mod hearing;
+pub mod inspect;
 mod log;
 mod machine;
 mod member;

@@ -1,0 +1,73 @@
+//! What a log holds, for whoever looks at it while no member runs on it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use openraft::EntryPayload;
+use openraft::entry::RaftEntry;
+
+use super::NodeId;
+use super::entry;
+use super::failure::Failure;
+use super::log::{PURGED, RaftLog, VOTE};
+use super::types::{Command, Entry, LogId};
+use crate::store::StoreError;
+use crate::store::log::EntryLog;
+
+/// Where an entry stands, and under whom it was put there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub term: u64,
+    pub leader: NodeId,
+    pub index: u64,
+}
+
+/// An entry; `command` None for those that are Raft's own business.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logged {
+    pub place: Place,
+    pub command: Option<Bytes>,
+}
+
+/// What a log holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contents {
+    /// The term that the node has voted in, and for whom.
+    pub vote: Option<(u64, NodeId)>,
+    /// The last entry that is not kept any more.
+    pub purged: Option<Place>,
+    /// All that are kept, without a hole.
+    pub entries: Vec<Logged>,
+}
+
+/// Reads and checks all of a log, as a member that starts on it does.
+pub fn inspect(log: Arc<dyn EntryLog>) -> Result<Contents, StoreError> {
+    let failure = Failure::default();
+    let read = || -> std::io::Result<Option<Contents>> {
+        let Ok(opened) = RaftLog::open(Arc::clone(&log), failure.clone()) else { return Ok(None) };
+        let vote = opened.record(VOTE)?.map(|bytes| entry::decode_vote(&bytes));
+        let vote = vote.transpose().map_err(|error| failure.note_codec(VOTE, error))?;
+        let purged = opened.read_log_id(PURGED)?.map(place);
+        let extent = log.extent();
+        let entries = opened.read(extent.first, extent.end, usize::MAX)?;
+        let vote = vote.map(|vote| (vote.leader_id.term, vote.leader_id.node_id));
+        Ok(Some(Contents { vote, purged, entries: entries.into_iter().map(logged).collect() }))
+    };
+    match read() {
+        Ok(Some(contents)) => Ok(contents),
+        _ => Err(failure.first().cloned().expect("every error of the log is noted")),
+    }
+}
+
+fn place(id: LogId) -> Place {
+    Place { term: id.leader_id.term, leader: id.leader_id.node_id, index: id.index }
+}
+
+fn logged(entry: Entry) -> Logged {
+    let place = place(entry.log_id());
+    let command = match entry.payload {
+        EntryPayload::Normal(Command(bytes)) => Some(bytes),
+        EntryPayload::Blank | EntryPayload::Membership(_) => None,
+    };
+    Logged { place, command }
+}
