@@ -13,6 +13,7 @@ pub mod checker;
 mod cli;
 mod cluster;
 pub mod complaints;
+pub mod disk;
 pub mod fuzz;
 pub mod history;
 mod interactive;
