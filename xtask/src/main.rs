@@ -1,4 +1,4 @@
-//! `cargo xtask run | test | check | page | window | package | bench | sim | chaos | mutants | fuzz`: what a person types, as one command each.
+//! `cargo xtask run | test | check | page | window | package | bench | sim | crash | chaos | fuzz | mutants`: what a person types.
 //!
 //! Only std is used, so that this compiles in seconds on a machine that has nothing built yet. Every
 //! command that is run is printed first: the output doubles as documentation of how to do it by hand.
@@ -7,6 +7,7 @@ mod bench;
 mod chaos;
 mod check;
 mod command;
+mod crash;
 mod desktop;
 mod fuzz;
 mod mutants;
@@ -38,6 +39,8 @@ usage: cargo xtask <command>
             their power, too, otherwise it says what it leaves out
   fuzz [--seconds S | --runs N] [--seed N] [--jobs N] [TARGET...] | --replay TARGET FILE | --seeds-to FOLDER
             hands hostile bytes to every place that reads some, and keeps those that get somewhere new; 20 s for each target
+  crash [--states COUNT] [--seed S] | --recording FOLDER --state N
+            records what a real cluster writes and syncs, and opens what a power cut may leave of it, at thousands of moments
   mutants [NAME...]
             plants mistakes in a copy of the sources, and has the simulation find each
 ";
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         "sim" => sim::sim(rest),
         "chaos" => chaos::chaos(rest),
         "fuzz" => fuzz::fuzz(rest),
+        "crash" => crash::crash(rest),
         "mutants" => mutants::mutants(rest),
         _ => {
             eprint!("{USAGE}");

@@ -1,0 +1,63 @@
+//! What is asked of the program.
+
+use std::path::PathBuf;
+
+use crate::processes::Role;
+use crate::workers::{Share, Trial};
+
+/// How many states `cargo test` tries.
+const USUAL: u64 = 300;
+
+/// See the module.
+pub(crate) enum Wanted {
+    /// `cargo test` was asked for other tests.
+    Nothing,
+    /// To be one of the processes that are recorded.
+    Process(Role),
+    /// To try some states, for another process of this program.
+    Worker(Share),
+    All(Trial),
+}
+
+const USAGE: &str = "usage: [--states COUNT] [--seed S] [--jobs COUNT] [--recording FOLDER [--state N]]";
+
+/// Understands the arguments, ours and those that `cargo test` gives to every test.
+pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Wanted, String> {
+    let mut arguments = arguments.peekable();
+    if arguments.next_if(|argument| argument == "--be").is_some() {
+        return Role::parse(arguments).map(Wanted::Process);
+    }
+    let (mut states, mut seed, mut jobs, mut state, mut recording, mut share) = (None, None, None, None, None, None);
+    let mut is_for_us = true;
+    while let Some(argument) = arguments.next() {
+        let mut value = |what: &str| arguments.next().ok_or_else(|| format!("{what} needs a value; {USAGE}"));
+        match argument.as_str() {
+            "--states" => states = Some(number(&value("--states")?)?),
+            "--seed" => seed = Some(number(&value("--seed")?)?),
+            "--jobs" => jobs = Some(number(&value("--jobs")?)?.max(1)),
+            "--state" => state = Some(number(&value("--state")?)?),
+            "--recording" => recording = Some(PathBuf::from(value("--recording")?)),
+            "--share" => share = Some(number(&value("--share")?)?),
+            "--list" => is_for_us = false,
+            // An option of libtest's; those with a value use `=`, or do not matter here.
+            option if option.starts_with("--") => {}
+            filter => is_for_us = "crash".contains(filter),
+        }
+    }
+    let seed = seed.unwrap_or(0);
+    let states = match state {
+        Some(one) => one..one + 1,
+        None => 0..states.unwrap_or(USUAL),
+    };
+    let processors = || std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    let jobs = jobs.unwrap_or_else(processors);
+    match (share, recording) {
+        (Some(share), Some(recording)) => Ok(Wanted::Worker(Share { recording, states, seed, share, of: jobs })),
+        (None, recording) if is_for_us => Ok(Wanted::All(Trial { states, seed, jobs, recording })),
+        _ => Ok(Wanted::Nothing),
+    }
+}
+
+fn number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("{text:?} is no number; {USAGE}"))
+}

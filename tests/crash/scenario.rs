@@ -1,0 +1,198 @@
+//! What is recorded: a cluster from its first start on, with people in it, a follower that is away for so long that it needs a snapshot,
+//! and a leader that goes and comes back.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tests::Cluster;
+use tests::disk::{Disk, Recording};
+
+use crate::interpose;
+use crate::processes::{COUNTER, NOTES, ROOT, STOP, UNSYNCED, Voice};
+
+/// The nodes, by their folders.
+pub(crate) const NODES: [&str; 3] = ["n1", "n2", "n3"];
+
+pub(crate) const PEOPLE: u32 = 3;
+
+/// Cut soon, so that there is much cutting, and a follower needs a snapshot soon.
+const CONFIGURATION: &str = "snapshot_after_entries = 60\nkeep_log_entries = 30\n";
+
+/// How often a follower goes away at most, until it needs a snapshot when it comes back.
+const ABSENCES_MAX: usize = 4;
+
+/// How much happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Length {
+    Whole,
+    /// Founding and load, and no more.
+    Short,
+}
+
+/// Whether syncs reach the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Syncing {
+    On,
+    Off,
+}
+
+/// A cluster that is being recorded.
+struct Stage {
+    cluster: Cluster,
+    folder: PathBuf,
+    syncing: Syncing,
+    voice: Voice,
+    people: Option<Child>,
+    /// Each process has notes of its own.
+    started: u32,
+    until: Instant,
+}
+
+/// Runs it all, and leaves the recording in this folder.
+pub(crate) fn record(folder: &Path, length: Length, syncing: Syncing) -> Result<(), String> {
+    let cluster = Cluster::unstarted(NODES.len(), CONFIGURATION);
+    let failed = |error: std::io::Error| format!("the recording cannot be made: {error}");
+    let root = Recording::root(cluster.home());
+    fs::create_dir_all(&root).map_err(failed)?;
+    // What processes are told of where they are has no links in it.
+    let root = root.canonicalize().map_err(failed)?;
+    fs::create_dir_all(Recording::notes(folder)).map_err(failed)?;
+    // This process says in which chapter they are, and must be noted for that.
+    let notes = Recording::notes(folder).join("stage");
+    interpose::record(&root, &notes, &folder.join("counter")).map_err(failed)?;
+    let voice = Voice::of("stage", &root)?;
+    let until = Instant::now() + Duration::from_secs(120);
+    let mut stage = Stage { cluster, folder: folder.to_owned(), syncing, voice, people: None, started: 0, until };
+    stage.play(length);
+    fs::rename(&root, Recording::root(folder)).map_err(failed)
+}
+
+impl Stage {
+    fn play(&mut self, length: Length) {
+        self.voice.say("chapter first start and founding");
+        for name in NODES {
+            self.launch(name);
+        }
+        self.cluster.wait_until_writable();
+        self.voice.say("chapter load");
+        self.people = Some(self.start(Command::new(this()), &["people", &PEOPLE.to_string()], "people"));
+        self.wait_for_stored(120);
+        if length == Length::Whole {
+            let leader = self.cluster.leader();
+            let follower = NODES.into_iter().find(|name| *name != leader).unwrap_or(NODES[0]);
+            let took_snapshot = (1..=ABSENCES_MAX).any(|times| self.stay_away(follower, times * 250));
+            assert!(took_snapshot, "the follower takes a snapshot: {}", self.cluster.log(follower));
+            self.wait_for_stored(60);
+            self.voice.say("chapter change of leader");
+            self.cluster.stop(&leader);
+            self.wait_for_stored(60);
+            self.launch(&leader);
+            self.wait_for_stored(60);
+        }
+        self.voice.say("chapter the end");
+        fs::write(self.cluster.home().join(STOP), "").expect("people can be told to stop");
+        let ended = self.people.take().map(|mut people| people.wait());
+        assert!(matches!(ended, Some(Ok(status)) if status.success()), "people end well: {}", self.said_by_people());
+        for name in NODES {
+            self.cluster.stop(name);
+        }
+    }
+
+    /// The follower is away while so many messages are stored, and comes back. Whether it needed a snapshot then: when the leader cuts
+    /// its log is the leader's affair.
+    fn stay_away(&mut self, follower: &str, count: usize) -> bool {
+        self.voice.say("chapter load without a follower");
+        self.cluster.stop(follower);
+        self.wait_for_stored(count);
+        self.voice.say("chapter return of the follower");
+        self.launch(follower);
+        self.cluster.wait_for_status("the follower has nearly caught up", |status| {
+            let row = status.nodes.iter().find(|row| row["name"] == follower);
+            row.is_some_and(|row| row["reachable"] == true && row["lag"].as_u64().is_some_and(|lag| lag < 20))
+        });
+        self.cluster.log(follower).contains("caught up by a snapshot")
+    }
+
+    fn launch(&mut self, name: &str) {
+        let command = self.cluster.command(name);
+        let mut again = Command::new(this());
+        again.args(["--be", "daemon"]).args(command.get_args());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => again.env(name, value),
+                None => again.env_remove(name),
+            };
+        }
+        self.recorded(&mut again, name);
+        self.cluster.launch_command(name, again);
+    }
+
+    fn start(&mut self, mut command: Command, role: &[&str], name: &str) -> Child {
+        command.arg("--be").args(role).env("FIVE9S_HOME", self.cluster.home());
+        self.recorded(&mut command, name);
+        let log = fs::File::create(self.cluster.home().join("people.log")).expect("the log can be written");
+        let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command.spawn().expect("the process starts")
+    }
+
+    fn recorded(&mut self, command: &mut Command, name: &str) {
+        self.started += 1;
+        command.env(NOTES, Recording::notes(&self.folder).join(format!("{name}-{}", self.started)));
+        command.env(COUNTER, self.folder.join("counter")).env(ROOT, Recording::root(self.cluster.home()));
+        if self.syncing == Syncing::Off {
+            command.env(UNSYNCED, "1");
+        }
+    }
+
+    /// Waits until so many more messages are stored.
+    fn wait_for_stored(&self, count: usize) {
+        let stored = || -> usize {
+            let said =
+                |person| fs::read_to_string(Recording::root(self.cluster.home()).join(format!("said-person{person}")));
+            let lines = (0..PEOPLE).map(|person| said(person).unwrap_or_default());
+            lines.map(|lines| lines.lines().filter(|line| line.starts_with("stored")).count()).sum()
+        };
+        let before = stored();
+        while stored() < before + count {
+            assert!(Instant::now() < self.until, "people get their messages stored: {}", self.said_by_people());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn said_by_people(&self) -> String {
+        fs::read_to_string(self.cluster.home().join("people.log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if let Some(mut people) = self.people.take() {
+            let _ = people.kill();
+            let _ = people.wait();
+        }
+    }
+}
+
+fn this() -> PathBuf {
+    std::env::current_exe().expect("a program knows where it is")
+}
+
+/// Whether the recording has everything: rebuilt with all that was ever written, it is what the processes left. A write that was not
+/// recorded would have every state be one that never was.
+pub(crate) fn check_whole(recording: &Recording) -> Result<(), String> {
+    let mut disk = Disk::new();
+    for op in &recording.ops {
+        disk.apply(op)?;
+    }
+    let root = Recording::root(&recording.folder);
+    for path in disk.paths() {
+        let written = fs::read(root.join(&path)).map_err(|error| format!("{path}: {error}"))?;
+        // What processes share by a memory map is theirs while they run, and nobody's afterwards.
+        if !path.ends_with("lock.mdb") && !path.ends_with("-shm") && disk.content(&path) != Some(written) {
+            return Err(format!("{path} was changed in a way that was not recorded"));
+        }
+    }
+    Ok(())
+}
