@@ -18,14 +18,31 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use libc::{mode_t, off_t, size_t, ssize_t};
 
 use tests::disk::{Head, Kind};
 
-/// Whether syncs reach the disk. Else they do nothing, and files are never opened for synchronous writing.
-static SYNCS: AtomicBool = AtomicBool::new(true);
+/// What syncs do: a [`Syncing`].
+static SYNCING: AtomicU8 = AtomicU8::new(Syncing::On as u8);
+
+/// What of its syncing a process does, ever more of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Syncing {
+    /// Nothing.
+    Off,
+    /// Records and profiles sync (`fsync`), LMDB does not (`fdatasync` and `O_DSYNC`).
+    NoDatabases,
+    /// LMDB syncs all but its meta pages (`O_DSYNC`), as if it were opened with NOMETASYNC.
+    NoMetaPages,
+    On,
+}
+
+fn syncs(least: Syncing) -> bool {
+    SYNCING.load(Ordering::Relaxed) >= least as u8
+}
 
 static RECORDING: OnceLock<Recorder> = OnceLock::new();
 
@@ -39,9 +56,9 @@ struct Recorder {
     counter: &'static AtomicU64,
 }
 
-/// From here on syncs do nothing in this process.
-pub(crate) fn stop_syncing() {
-    SYNCS.store(false, Ordering::SeqCst);
+/// From here on this process syncs no more than that.
+pub(crate) fn sync_only(syncing: Syncing) {
+    SYNCING.store(syncing as u8, Ordering::SeqCst);
 }
 
 /// From here on whatever this process does to files below `root` is noted in the file `notes`; `counter` is a file that all processes of
@@ -161,7 +178,7 @@ fn int(result: c_long) -> c_int {
 /// # Safety
 /// As open(2).
 unsafe fn open_at(dir: c_int, path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
-    let flags = if SYNCS.load(Ordering::Relaxed) { flags } else { flags & !(libc::O_SYNC | libc::O_DSYNC) };
+    let flags = if syncs(Syncing::On) { flags } else { flags & !(libc::O_SYNC | libc::O_DSYNC) };
     // SAFETY: as promised by the caller.
     let open = |flags: c_int| int(unsafe { libc::syscall(libc::SYS_openat, dir, path, flags, mode) });
     // SAFETY: as promised by the caller.
@@ -349,11 +366,8 @@ unsafe extern "C" fn pwritev64(fd: c_int, pieces: *const libc::iovec, count: c_i
     unsafe { write_pieces_at(fd, pieces, count, offset) }
 }
 
-/// Syncs by this system call, unless syncs do nothing.
+/// Syncs by this system call.
 fn sync(number: c_long, fd: c_int) -> c_int {
-    if !SYNCS.load(Ordering::Relaxed) {
-        return 0;
-    }
     let begun = RECORDING.get().map_or(0, Recorder::now);
     // SAFETY: it takes a number.
     let result = int(unsafe { libc::syscall(number, fd) });
@@ -368,12 +382,12 @@ fn sync(number: c_long, fd: c_int) -> c_int {
 
 #[unsafe(no_mangle)]
 extern "C" fn fsync(fd: c_int) -> c_int {
-    sync(libc::SYS_fsync, fd)
+    if syncs(Syncing::NoDatabases) { sync(libc::SYS_fsync, fd) } else { 0 }
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn fdatasync(fd: c_int) -> c_int {
-    sync(libc::SYS_fdatasync, fd)
+    if syncs(Syncing::NoMetaPages) { sync(libc::SYS_fdatasync, fd) } else { 0 }
 }
 
 fn resize(fd: c_int, size: off_t) -> c_int {

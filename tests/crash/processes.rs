@@ -13,8 +13,8 @@ use node::config::{DaemonConfig, Sources};
 use tests::disk::SAID;
 use tokio::time::sleep;
 
-use crate::interpose;
-use crate::scenario::{self, Length, Syncing};
+use crate::interpose::{self, Syncing};
+use crate::scenario::{self, Length};
 
 /// What a process is to be.
 pub(crate) enum Role {
@@ -30,7 +30,7 @@ pub(crate) enum Role {
 pub(crate) const NOTES: &str = "CRASH_NOTES";
 pub(crate) const COUNTER: &str = "CRASH_COUNTER";
 pub(crate) const ROOT: &str = "CRASH_ROOT";
-/// Set: syncs do nothing.
+/// What does not sync: `databases`, or no more than the `meta` pages of those.
 pub(crate) const UNSYNCED: &str = "CRASH_UNSYNCED";
 
 /// Made when people are to stop.
@@ -59,7 +59,8 @@ impl Role {
                 for argument in arguments {
                     match argument.as_str() {
                         "short" => length = Length::Short,
-                        "unsynced" => syncing = Syncing::Off,
+                        "databases-unsynced" => syncing = Syncing::NoDatabases,
+                        "meta-unsynced" => syncing = Syncing::NoMetaPages,
                         _ => return Err(format!("{argument:?} is nothing to be recorded")),
                     }
                 }
@@ -77,8 +78,10 @@ pub(crate) fn run(role: Role) -> Result<(), String> {
     }
     node::panic::abort_on_panic();
     let path = |name| std::env::var_os(name).map(PathBuf::from).ok_or_else(|| format!("{name} is not set"));
-    if std::env::var_os(UNSYNCED).is_some() {
-        interpose::stop_syncing();
+    match std::env::var(UNSYNCED).as_deref() {
+        Ok("databases") => interpose::sync_only(Syncing::NoDatabases),
+        Ok("meta") => interpose::sync_only(Syncing::NoMetaPages),
+        _ => {}
     }
     let recorded = interpose::record(&path(ROOT)?, &path(NOTES)?, &path(COUNTER)?);
     recorded.map_err(|error| format!("this process cannot be recorded: {error}"))?;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tests::Cluster;
 use tests::disk::{Disk, Recording};
 
-use crate::interpose;
+use crate::interpose::{self, Syncing};
 use crate::processes::{COUNTER, NOTES, ROOT, STOP, UNSYNCED, Voice};
 
 /// The nodes, by their folders.
@@ -29,13 +29,6 @@ pub(crate) enum Length {
     Whole,
     /// Founding and load, and no more.
     Short,
-}
-
-/// Whether syncs reach the disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Syncing {
-    On,
-    Off,
 }
 
 /// A cluster that is being recorded.
@@ -141,9 +134,11 @@ impl Stage {
         self.started += 1;
         command.env(NOTES, Recording::notes(&self.folder).join(format!("{name}-{}", self.started)));
         command.env(COUNTER, self.folder.join("counter")).env(ROOT, Recording::root(self.cluster.home()));
-        if self.syncing == Syncing::Off {
-            command.env(UNSYNCED, "1");
-        }
+        match self.syncing {
+            Syncing::NoDatabases => command.env(UNSYNCED, "databases"),
+            Syncing::NoMetaPages => command.env(UNSYNCED, "meta"),
+            Syncing::On | Syncing::Off => command.env_remove(UNSYNCED),
+        };
     }
 
     /// Waits until so many more messages are stored.

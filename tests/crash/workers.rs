@@ -44,8 +44,26 @@ enum Line {
     Tried { number: u64, chapter: String, left: String, ahead: u64, digested: Vec<Digested>, wrong: Option<String> },
 }
 
-/// States in which the harness has to find that nothing is synced.
-const CONTROL: u64 = 30;
+/// A recording that has to be found wanting.
+struct Control {
+    what: &'static str,
+    how: &'static str,
+    /// States in which it has to be.
+    states: u64,
+    /// It is tried where at least so many states of the real recording are.
+    worth_with: u64,
+}
+
+const CONTROLS: [Control; 2] = [
+    Control { what: "databases that do not sync", how: "databases-unsynced", states: 30, worth_with: 0 },
+    // The last transaction of a majority has to be lost, and to have had something in it that was acknowledged.
+    Control {
+        what: "databases that do not sync their meta pages",
+        how: "meta-unsynced",
+        states: 600,
+        worth_with: 1_000,
+    },
+];
 
 /// How many failing states are told of in full.
 const TOLD_MAX: usize = 5;
@@ -68,24 +86,11 @@ pub(crate) fn run(trial: &Trial) -> Result<bool, String> {
         return try_all(trial, folder);
     }
     let home = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let began = Instant::now();
-    let unsynced = home.path().join("unsynced");
-    record(&unsynced, &["short", "unsynced"])?;
-    let control = Trial { states: 0..CONTROL, seed: trial.seed, jobs: trial.jobs, recording: None };
-    let mut sum = share_out(&control, &unsynced)?;
-    sum.wrong.sort();
-    let lost = sum.wrong.iter().filter(|(_, wrong)| wrong.contains("was acknowledged")).count();
-    let Some((first, wrong)) = sum.wrong.first() else {
-        println!("crash: with syncing turned off nothing was found in {CONTROL} states: this harness finds nothing");
-        return Ok(false);
-    };
-    println!(
-        "crash: with syncing turned off {} of {} states are wrong ({:.1} s), {lost} of them only because what was acknowledged is \
-         gone\n  the first is state {first}: {wrong}",
-        sum.wrong.len(),
-        sum.tried,
-        began.elapsed().as_secs_f64()
-    );
+    for control in CONTROLS.iter().filter(|control| trial.states.end >= control.worth_with) {
+        if !is_found(control, trial, home.path())? {
+            return Ok(false);
+        }
+    }
     let began = Instant::now();
     let synced = home.path().join("synced");
     record(&synced, &[])?;
@@ -96,6 +101,29 @@ pub(crate) fn run(trial: &Trial) -> Result<bool, String> {
         println!("the recording is kept in {}", kept.join("synced").display());
     }
     Ok(clean)
+}
+
+/// Whether the harness finds what is wrong without syncs.
+#[expect(clippy::print_stdout, reason = "what the program is for")]
+fn is_found(control: &Control, trial: &Trial, home: &Path) -> Result<bool, String> {
+    let began = Instant::now();
+    let folder = home.join(control.how);
+    record(&folder, &["short", control.how])?;
+    let tried = Trial { states: 0..control.states, seed: trial.seed, jobs: trial.jobs, recording: None };
+    let mut sum = share_out(&tried, &folder)?;
+    sum.wrong.sort();
+    let Some((first, wrong)) = sum.wrong.first() else {
+        println!("crash: {}: nothing wrong in {} states, so this harness finds nothing", control.what, sum.tried);
+        return Ok(false);
+    };
+    let (count, seconds) = (sum.wrong.len(), began.elapsed().as_secs_f64());
+    let lost = sum.wrong.iter().filter(|(_, wrong)| wrong.contains("was acknowledged")).count();
+    println!(
+        "crash: {}: {count} of {} states wrong, as they must be ({seconds:.1} s); in {lost} all opens, and what was acknowledged is \
+         gone\n  the first is state {first}: {wrong}",
+        control.what, sum.tried,
+    );
+    Ok(true)
 }
 
 /// Has a process of its own record.
@@ -214,7 +242,7 @@ fn listen(mut worker: Child) -> Result<Sum, String> {
 /// Tries a share of the states, in the order of their moments.
 pub(crate) fn work(share: &Share) -> Result<(), String> {
     // What is looked at here needs not survive anything.
-    interpose::stop_syncing();
+    interpose::sync_only(interpose::Syncing::Off);
     let recording = Recording::read(&share.recording)?;
     let moments = Moments::of(&recording);
     let mut states: Vec<_> = share.states.clone().map(|number| moments.draw(share.seed, number)).collect();
