@@ -17,8 +17,8 @@ use std::os::fd::{AsRawFd, IntoRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::ptr;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use libc::{mode_t, off_t, size_t, ssize_t};
 
@@ -45,6 +45,10 @@ fn syncs(least: Syncing) -> bool {
 }
 
 static RECORDING: OnceLock<Recorder> = OnceLock::new();
+
+/// Held from a call that changes a name until it is noted: another thread may find the name at once, and what it does there must not be
+/// noted before.
+static NAMING: Mutex<()> = Mutex::new(());
 
 /// Where a process notes what it does.
 struct Recorder {
@@ -104,6 +108,10 @@ impl Recorder {
         let whole = head.len() + one.len() + other.len();
         assert_eq!(usize::try_from(written), Ok(whole), "a note can be written");
     }
+}
+
+fn naming() -> MutexGuard<'static, ()> {
+    NAMING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What an open descriptor is.
@@ -183,9 +191,10 @@ unsafe fn open_at(dir: c_int, path: *const c_char, flags: c_int, mode: mode_t) -
     let open = |flags: c_int| int(unsafe { libc::syscall(libc::SYS_openat, dir, path, flags, mode) });
     // SAFETY: as promised by the caller.
     let Some((recorder, below)) = (unsafe { recorded_path(dir, path) }) else { return open(flags) };
+    let creates = flags & libc::O_CREAT != 0;
+    let _naming = creates.then(naming);
     loop {
         // Whether the file was there is known only where opening and making it are two calls.
-        let creates = flags & libc::O_CREAT != 0;
         let mut fd = if creates && flags & libc::O_EXCL == 0 { open(flags & !libc::O_CREAT) } else { open(flags) };
         let mut is_new = fd >= 0 && creates && flags & libc::O_EXCL != 0;
         if fd < 0 && errno() == libc::ENOENT && creates {
@@ -417,6 +426,7 @@ extern "C" fn ftruncate64(fd: c_int, size: off_t) -> c_int {
 unsafe extern "C" fn renameat(from_dir: c_int, from: *const c_char, to_dir: c_int, to: *const c_char) -> c_int {
     // SAFETY: as promised by the caller.
     unsafe {
+        let _naming = naming();
         let result = int(libc::syscall(libc::SYS_renameat2, from_dir, from, to_dir, to, 0));
         if result == 0
             && let (Some((recorder, from)), Some((_, to))) = (recorded_path(from_dir, from), recorded_path(to_dir, to))
@@ -441,6 +451,7 @@ unsafe extern "C" fn rename(from: *const c_char, to: *const c_char) -> c_int {
 unsafe extern "C" fn unlinkat(dir: c_int, path: *const c_char, flags: c_int) -> c_int {
     // SAFETY: as promised by the caller.
     unsafe {
+        let _naming = naming();
         let result = int(libc::syscall(libc::SYS_unlinkat, dir, path, flags));
         if result == 0
             && let Some((recorder, path)) = recorded_path(dir, path)
@@ -473,6 +484,7 @@ unsafe extern "C" fn rmdir(path: *const c_char) -> c_int {
 unsafe extern "C" fn mkdirat(dir: c_int, path: *const c_char, mode: mode_t) -> c_int {
     // SAFETY: as promised by the caller.
     unsafe {
+        let _naming = naming();
         let result = int(libc::syscall(libc::SYS_mkdirat, dir, path, c_uint::from(mode)));
         if result == 0
             && let Some((recorder, path)) = recorded_path(dir, path)
