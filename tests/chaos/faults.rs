@@ -193,21 +193,11 @@ impl Nemesis {
         self.due.push((at, undo));
     }
 
-    fn draw(&self) -> Fault {
-        let possible = || WEIGHTS.iter().filter(|(fault, _)| self.has_disks || !fault.needs_disks());
-        let mut at = self.chance.number(0..possible().map(|(_, weight)| weight).sum());
-        for (fault, weight) in possible() {
-            match at.checked_sub(*weight) {
-                Some(rest) => at = rest,
-                None => return *fault,
-            }
-        }
-        unreachable!("less than the sum was drawn")
-    }
-
     fn strike(&mut self, world: &mut World<'_>) -> Result<(), String> {
         let running = world.machines.running();
-        let fault = self.draw();
+        let possible: Vec<_> =
+            WEIGHTS.iter().copied().filter(|(fault, _)| self.has_disks || !fault.needs_disks()).collect();
+        let Some(fault) = self.chance.weighted(&possible) else { return Ok(()) };
         self.now = Some(fault);
         if matches!(fault, Fault::KillDevice | Fault::PauseDevice) {
             self.strike_device(fault, world.devices);

@@ -144,21 +144,10 @@ impl Nemesis {
         self.due.push((at, undo));
     }
 
-    fn draw(&self) -> Fault {
-        let mut at = self.chance.number(0..WEIGHTS.iter().map(|(_, weight)| weight).sum());
-        for (fault, weight) in WEIGHTS {
-            match at.checked_sub(*weight) {
-                Some(rest) => at = rest,
-                None => return *fault,
-            }
-        }
-        unreachable!("less than the sum was drawn")
-    }
-
     async fn strike(&mut self, machines: &mut Machines, devices: &mut [Device]) {
         let running = machines.running();
         let any = self.chance.pick(&running);
-        let fault = self.draw();
+        let Some(fault) = self.chance.weighted(WEIGHTS) else { return };
         self.now = Some(fault);
         match (fault, any) {
             (Fault::CrashDevice, _) => self.crash_device(devices),

@@ -41,6 +41,19 @@ impl Chance {
         of.get(usize::try_from(self.number(0..last)).ok()?).cloned()
     }
 
+    /// One of them, each as often as its weight says. None: there is none.
+    pub fn weighted<T: Copy>(&self, of: &[(T, u64)]) -> Option<T> {
+        let sum = of.iter().map(|(_, weight)| weight).sum();
+        let mut at = if sum > 0 { self.number(0..sum) } else { return None };
+        for (one, weight) in of {
+            match at.checked_sub(*weight) {
+                Some(rest) => at = rest,
+                None => return Some(*one),
+            }
+        }
+        None
+    }
+
     /// In an order of its own.
     pub fn shuffled<T: Clone>(&self, of: &[T]) -> Vec<T> {
         let mut left = of.to_vec();
