@@ -1,7 +1,7 @@
-//! `cargo xtask mutants`: does the simulation find what it is there to find?
+//! `cargo xtask mutants`: do the simulation and the crash states find what they are there to find?
 //!
-//! Each mutant is a mistake that somebody could make, planted in a copy of the sources. The copy is built and simulated, seed after
-//! seed, until a promise breaks. A mutant that outlives all seeds shows a hole in the simulation, or in what the checker looks at.
+//! Each mutant is a mistake that somebody could make, planted in a copy of the sources. The copy is built and tried, seed after seed or
+//! state after state, until a promise breaks. A mutant that outlives them all shows a hole in the harness, or in what is checked.
 
 mod planted;
 
@@ -10,13 +10,16 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::command::{Outcome, WITHOUT_THE_WINDOW, workspace};
-use planted::{MUTANTS, Mutant};
+use planted::{Harness, MUTANTS, Mutant};
 
 /// How many seeds a mutant has to outlive.
 const SEEDS: &str = "0..200";
 
+/// Or how many states that a power cut may leave.
+const STATES: &str = "1000";
+
 /// What the copy does without: what was built, and what is not Rust.
-const LEFT_OUT: &[&str] = &["target", "node_modules", "dist", "screenshots", ".git", "run"];
+const LEFT_OUT: &[&str] = &["target", "fuzz/target", "ui/node_modules", "ui/dist", "ui/screenshots", ".git", "run"];
 
 /// Where mutants live, in the folder of what is built.
 const HOME: &str = "target/mutants";
@@ -31,19 +34,25 @@ pub(crate) fn mutants(names: &[String]) -> Outcome {
     let copy = home.join("source");
     mirror(&workspace(), &copy)?;
     eprintln!("without a mutant");
-    if let Some(found) = simulate(&home, &copy, "0..10")? {
-        return Err(format!("the simulation finds something where nothing is planted:\n{found}"));
+    for (harness, few) in [(Harness::Simulation, "0..10"), (Harness::CrashStates, "100")] {
+        if let Some(found) = try_out(&home, &copy, harness, few)? {
+            return Err(format!("{harness:?} finds something where nothing is planted:\n{found}"));
+        }
     }
     let mut alive = Vec::new();
     for mutant in MUTANTS.iter().filter(|mutant| names.is_empty() || names.iter().any(|name| name == mutant.name)) {
         eprintln!("{}: {}", mutant.name, mutant.what);
         plant(mutant, &copy)?;
-        let found = simulate(&home, &copy, SEEDS)?;
+        let many = match mutant.found_by {
+            Harness::Simulation => SEEDS,
+            Harness::CrashStates => STATES,
+        };
+        let found = try_out(&home, &copy, mutant.found_by, many)?;
         mirror(&workspace(), &copy)?;
         match found {
             Some(found) => eprintln!("  found: {found}"),
             None => {
-                eprintln!("  NOT found in seeds {SEEDS}");
+                eprintln!("  NOT found by {:?} in {many}", mutant.found_by);
                 alive.push(mutant.name);
             }
         }
@@ -57,11 +66,11 @@ fn mirror(from: &Path, to: &Path) -> Outcome {
     fs::create_dir_all(to).map_err(failed)?;
     for entry in fs::read_dir(from).map_err(failed)? {
         let entry = entry.map_err(failed)?;
-        let (name, path) = (entry.file_name(), entry.path());
-        if LEFT_OUT.iter().any(|left_out| name == **left_out) {
+        let path = entry.path();
+        if LEFT_OUT.iter().any(|left_out| path == workspace().join(left_out)) {
             continue;
         }
-        let copy = to.join(&name);
+        let copy = to.join(entry.file_name());
         if path.is_dir() {
             mirror(&path, &copy)?;
         } else if fs::read(&path).ok() != fs::read(&copy).ok() {
@@ -83,25 +92,31 @@ fn plant(mutant: &Mutant, copy: &Path) -> Outcome {
     Ok(())
 }
 
-/// What the simulation finds first, in a line or two; None: nothing.
-fn simulate(home: &Path, copy: &Path, seeds: &str) -> Result<Option<String>, String> {
+/// What the harness finds first, in a line or two; None: nothing.
+fn try_out(home: &Path, copy: &Path, harness: Harness, many: &str) -> Result<Option<String>, String> {
+    let (test, arguments) = match harness {
+        Harness::Simulation => ("sim", vec!["--", "--seeds", many, "--until-found"]),
+        Harness::CrashStates => ("crash", vec!["--", "--states", many]),
+    };
     let cargo = |also: &[&str]| {
         let mut cargo = Command::new("cargo");
         cargo.current_dir(copy).env("CARGO_TARGET_DIR", home.join("target"));
         // A mutant may leave something unused.
-        cargo.args(["test", "--locked", "--quiet"]).args(WITHOUT_THE_WINDOW).args(["--test", "sim"]).args(also);
+        cargo.args(["test", "--locked", "--quiet"]).args(WITHOUT_THE_WINDOW).args(["--test", test]).args(also);
         cargo.output().map_err(|error| format!("cannot run cargo: {error}"))
     };
     let built = cargo(&["--no-run"])?;
     if !built.status.success() {
         return Err(format!("it cannot be built:\n{}", String::from_utf8_lossy(&built.stderr)));
     }
-    let ran = cargo(&["--", "--seeds", seeds, "--until-found"])?;
+    let ran = cargo(&arguments)?;
     if ran.status.success() {
         return Ok(None);
     }
     let printed = String::from_utf8_lossy(&ran.stdout).into_owned();
-    let tell = |line: &&str| line.starts_with('I') || line.starts_with("seed") || line.contains("NOT clean");
+    let tell = |line: &&str| {
+        ["I", "seed", "state "].iter().any(|start| line.trim_start().starts_with(start)) || line.contains("NOT clean")
+    };
     let lines: Vec<_> =
         printed.lines().filter(tell).take(3).map(|line| line.chars().take(240).collect::<String>()).collect();
     Ok(Some(lines.join("\n         ")))

@@ -1,8 +1,18 @@
 //! The mistakes that are planted.
 
+/// What has to find a mistake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Harness {
+    /// Seeds are tried one after the other.
+    Simulation,
+    /// So many states are tried.
+    CrashStates,
+}
+
 /// A mistake.
 pub(super) struct Mutant {
     pub(super) name: &'static str,
+    pub(super) found_by: Harness,
     /// In a few words, what is wrong with it.
     pub(super) what: &'static str,
     /// (file, what stands there exactly once, what stands there instead)
@@ -12,6 +22,7 @@ pub(super) struct Mutant {
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "acknowledged-before-the-sync",
+        found_by: Harness::Simulation,
         what: "entries count as stored before they are on the disk",
         edits: &[(
             "node/src/raft/log.rs",
@@ -21,6 +32,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "vote-not-waited-for",
+        found_by: Harness::Simulation,
         what: "a vote is told before it is on the disk",
         edits: &[(
             "node/src/raft/log.rs",
@@ -32,6 +44,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "deduplication-left-out-of-snapshots",
+        found_by: Harness::Simulation,
         what: "a node that was sent a snapshot knows of no message that it has it already",
         edits: &[(
             "node/src/app/snapshot.rs",
@@ -42,6 +55,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "unread-left-out-of-snapshots",
+        found_by: Harness::Simulation,
         what: "a node that was sent a snapshot has everything unread",
         edits: &[(
             "node/src/app/snapshot.rs",
@@ -51,6 +65,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "local-reads-sold-as-linearizable",
+        found_by: Harness::Simulation,
         what: "a node answers from what it has without asking whether that is all, and says that it did",
         edits: &[(
             "node/src/api/reads.rs",
@@ -60,6 +75,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "feed-goes-on-one-too-late",
+        found_by: Harness::Simulation,
         what: "a subscription begins after the place behind the one it was asked for",
         edits: &[(
             "node/src/feed.rs",
@@ -69,6 +85,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "feed-goes-on-one-too-early",
+        found_by: Harness::Simulation,
         what: "after a failover the last row comes again, and the client shows it again",
         edits: &[
             (
@@ -85,6 +102,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "retries-carried-out-again",
+        found_by: Harness::Simulation,
         what: "neither its number nor its id keeps a message that is sent twice from being stored twice",
         edits: &[
             (
@@ -101,6 +119,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "gaps-carried-out",
+        found_by: Harness::Simulation,
         what: "a message is stored although the one before it is not",
         edits: &[(
             "chat/src/session.rs",
@@ -110,6 +129,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "log-purged-before-the-state-is-synced",
+        found_by: Harness::Simulation,
         what: "the log forgets what the state may lose with the power",
         edits: &[(
             "node/src/raft/machine.rs",
@@ -119,11 +139,84 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "promise-not-written-down",
+        found_by: Harness::Simulation,
         what: "a founder that loses its power forgets what it promised",
         edits: &[(
             "node/src/formation/driver.rs",
             "                    self.write(PROMISE, promise).await?;",
             "                    let _ = promise;",
+        )],
+    },
+    Mutant {
+        name: "replies-remembered-outside-the-transaction",
+        found_by: Harness::Simulation,
+        what: "what a message was answered with is written in a transaction of its own",
+        edits: &[
+            (
+                "node/src/app/applying.rs",
+                "        changes::write(to, change)?;\n        if let",
+                "        if matches!(change, Change::Remember { .. }) {\n            news.later.push(change.clone());\n        } else {\n            \
+                 changes::write(to, change)?;\n        }\n        if let",
+            ),
+            (
+                "node/src/app/applying.rs",
+                "    notices: Vec<(Cursor, Notice)>,\n    stored: Stored,",
+                "    notices: Vec<(Cursor, Notice)>,\n    later: Vec<Change>,\n    stored: Stored,",
+            ),
+            (
+                "node/src/app/applying.rs",
+                "        self.publish(done.at, news);",
+                "        let later = std::mem::take(&mut news.later);\n        \
+                 self.store.write(&mut |to| later.iter().try_for_each(|change| changes::write(to, change)))?;\n        \
+                 self.publish(done.at, news);",
+            ),
+        ],
+    },
+    Mutant {
+        name: "times-read-where-they-are-applied",
+        found_by: Harness::Simulation,
+        what: "each replica takes the time of a message from its own clock",
+        edits: &[(
+            "node/src/app/applying.rs",
+            "    let outcome = chat::apply(&view, at, command);",
+            "    static BEGAN: std::sync::OnceLock<tokio::time::Instant> = std::sync::OnceLock::new();\n    \
+             let mut command = command.clone();\n    \
+             if let Command::Send { at, .. } = &mut command {\n        \
+             let passed = BEGAN.get_or_init(tokio::time::Instant::now).elapsed().as_millis();\n        \
+             *at = chat::Timestamp(1_767_225_600_000 + passed as u64);\n    }\n    \
+             let outcome = chat::apply(&view, at, &command);",
+        )],
+    },
+    Mutant {
+        name: "node-ids-used-again",
+        found_by: Harness::Simulation,
+        what: "a node that lost its folder but for its key comes back as the member that it was",
+        edits: &[
+            (
+                "node/src/net/gate.rs",
+                "    if claimed == (Peer { peer, store }) {",
+                "    let _ = store;\n    if claimed.peer == peer {",
+            ),
+            (
+                "node/src/net/gate.rs",
+                "        Some(node) if node.store != store => Err(",
+                "        Some(node) if node.store != store && node.removed => Err(",
+            ),
+            (
+                "node/src/app/roster.rs",
+                "    match tables.get(Key::Peer(node.peer, node.store))? {\n        Some(id) => tables.get(Key::Node(id)),\n        None => Ok(None),\n    }",
+                "    Ok(all(tables)?.into_iter().find(|known| known.peer == node.peer))",
+            ),
+        ],
+    },
+    Mutant {
+        name: "snapshot-switch-not-atomic",
+        found_by: Harness::CrashStates,
+        what: "a received snapshot becomes the state before it is on the disk",
+        edits: &[(
+            "node/src/store/lmdb/state.rs",
+            "            generation.sync()?;\n            file::sync_dir(&generation.dir)?;\n            file::sync_dir(&self.root)?;\n",
+            "",
         )],
     },
 ];
