@@ -9,6 +9,7 @@ const EXPECTED: &[&str] = &[
     "error: raft stopped",
     "failed to receive from RaftCore",
     "RaftCore stopped: raft stopped",
+    "failed to send HeartbeatProgress",
     "openraft::raft::api::management: the first step error",
     "openraft::raft::api::management: the second step error",
 ];

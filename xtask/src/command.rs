@@ -30,19 +30,23 @@ pub(crate) fn step(program: &str, arguments: &[&str]) -> Outcome {
 pub(crate) fn step_with(program: &str, arguments: &[&str], variables: &[(&str, &OsStr)]) -> Outcome {
     let set: String = variables.iter().map(|(name, value)| format!("{name}={} ", value.display())).collect();
     eprintln!("$ {set}{program} {}", arguments.join(" "));
-    let mut command = Command::new(program);
-    // What cargo told this program about itself must not reach the cargo that it starts: some build scripts
-    // look at these, and would run anew each time that a person types the command without xtask.
-    for (name, _) in std::env::vars_os().filter(|(name, _)| is_about_xtask(&name.to_string_lossy())) {
-        command.env_remove(name);
-    }
-    let status = command
+    let status = as_typed(program)
         .args(arguments)
         .envs(variables.iter().copied())
         .current_dir(workspace())
         .status()
         .map_err(|error| format!("cannot run {program}: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("`{program} {}` failed ({status})", arguments.join(" "))) }
+}
+
+/// A program as a person starts it. What cargo told this program about itself must not reach the cargo that it starts: some build
+/// scripts look at these, and would run anew each time that a person types the command without xtask.
+pub(crate) fn as_typed(program: &str) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_about_xtask(&name.to_string_lossy())) {
+        command.env_remove(name);
+    }
+    command
 }
 
 fn is_about_xtask(variable: &str) -> bool {

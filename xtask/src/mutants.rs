@@ -7,9 +7,8 @@ mod planted;
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
-use crate::command::{Outcome, WITHOUT_THE_WINDOW, workspace};
+use crate::command::{Outcome, WITHOUT_THE_WINDOW, as_typed, workspace};
 use planted::{Harness, MUTANTS, Mutant};
 
 /// How many seeds a mutant has to outlive.
@@ -99,7 +98,7 @@ fn try_out(home: &Path, copy: &Path, harness: Harness, many: &str) -> Result<Opt
         Harness::CrashStates => ("crash", vec!["--", "--states", many]),
     };
     let cargo = |also: &[&str]| {
-        let mut cargo = Command::new("cargo");
+        let mut cargo = as_typed("cargo");
         cargo.current_dir(copy).env("CARGO_TARGET_DIR", home.join("target"));
         // A mutant may leave something unused.
         cargo.args(["test", "--locked", "--quiet"]).args(WITHOUT_THE_WINDOW).args(["--test", test]).args(also);
@@ -119,6 +118,15 @@ fn try_out(home: &Path, copy: &Path, harness: Harness, many: &str) -> Result<Opt
     };
     let lines: Vec<_> =
         printed.lines().filter(tell).take(3).map(|line| line.chars().take(240).collect::<String>()).collect();
+    if lines.is_empty() {
+        // It was stopped by something else: that finds nothing.
+        let said = printed + &String::from_utf8_lossy(&ran.stderr);
+        let last: Vec<_> = said.lines().rev().take(20).collect();
+        return Err(format!(
+            "{harness:?} ends without a finding:\n{}",
+            last.into_iter().rev().collect::<Vec<_>>().join("\n")
+        ));
+    }
     Ok(Some(lines.join("\n         ")))
 }
 
