@@ -9,8 +9,11 @@ use std::time::{Duration, Instant};
 use crate::arguments::Seeds;
 use crate::one::Summary;
 
-/// How long a run may take. They take a few seconds, on a busy machine half a minute.
-const ENDS_WITHIN: Duration = Duration::from_secs(120);
+/// How much time of a processor a run may take; they take a few seconds. On a busy machine that may be a long time of the day.
+const ENDS_WITHIN: Duration = Duration::from_secs(60);
+
+/// How long it may take at all.
+const WAITED_FOR: Duration = Duration::from_secs(1_200);
 
 /// How often it is looked whether a run has ended.
 const LOOK: Duration = Duration::from_millis(10);
@@ -71,7 +74,7 @@ fn once(seed: u64) -> Result<Summary, String> {
     let began = Instant::now();
     // What it prints fits a pipe.
     while let Ok(None) = running.try_wait() {
-        if began.elapsed() > ENDS_WITHIN {
+        if began.elapsed() > WAITED_FOR || used(running.id()) > ENDS_WITHIN {
             // It may just have ended.
             let _ = running.kill();
             let _ = running.wait();
@@ -86,6 +89,15 @@ fn once(seed: u64) -> Result<Summary, String> {
         Some(summary) if ran.status.success() && summary.is_clean => Ok(summary),
         _ => Err(format!("seed {seed}: {}\n{printed}{}", ran.status, String::from_utf8_lossy(&ran.stderr))),
     }
+}
+
+/// How much time of a processor the process has had.
+fn used(process: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // The name is in brackets, and may have anything in it; see proc(5) for the rest. The unit is 10 ms on every kind of machine.
+    let numbers = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks = numbers.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok());
+    Duration::from_millis(10 * ticks.sum::<u64>())
 }
 
 /// Runs the seed once more, and compares.
