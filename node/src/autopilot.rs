@@ -41,6 +41,8 @@ pub struct View {
     /// How many entries each member is behind; a member that is missing has not said.
     pub lag: BTreeMap<NodeId, u64>,
     pub condition: BTreeMap<NodeId, Condition>,
+    /// The members with little room on their disks.
+    pub low: BTreeSet<NodeId>,
 }
 
 /// How a member is, and for how long, as the leader has seen it.
@@ -57,8 +59,8 @@ pub enum Action {
     /// In one joint change; whoever voted and is not in the set stays as a learner.
     SetVoters(BTreeSet<NodeId>),
     Remove(BTreeSet<NodeId>),
-    /// The leader itself is removed: another has to lead first.
-    HandOver,
+    /// The leader itself is removed, or has no room: another has to lead (None: whoever is most up to date).
+    HandOver(Option<NodeId>),
 }
 
 /// The next change, if any is due.
@@ -68,6 +70,7 @@ pub fn decide(view: &View, limits: &Limits) -> Option<Action> {
         .or_else(|| enlist(view))
         .or_else(|| promote(view, limits))
         .or_else(|| replace(view, limits))
+        .or_else(|| give_way(view, limits))
 }
 
 /// A change that a former leader began: nothing else can be done before it is over.
@@ -87,7 +90,7 @@ fn retire(view: &View, limits: &Limits) -> Option<Action> {
         return None;
     }
     if removed.contains(&view.me) {
-        return Some(Action::HandOver);
+        return Some(Action::HandOver(None));
     }
     let staying: BTreeSet<_> = view.voters.difference(&removed).copied().collect();
     if staying.len() == view.voters.len() {
@@ -126,6 +129,17 @@ fn replace(view: &View, limits: &Limits) -> Option<Action> {
     Some(Action::SetVoters(voters))
 }
 
+/// A leader without room could store nothing while others can.
+fn give_way(view: &View, limits: &Limits) -> Option<Action> {
+    let may_lead = |id: &&NodeId| {
+        let well = matches!(condition(view, **id), Condition::Well { .. });
+        let caught_up = view.lag.get(*id).is_some_and(|lag| *lag <= limits.lag_max);
+        well && caught_up && !view.low.contains(*id)
+    };
+    let to = view.voters.iter().filter(|id| **id != view.me).find(may_lead).filter(|_| view.low.contains(&view.me))?;
+    Some(Action::HandOver(Some(*to)))
+}
+
 /// Learners that may be given a vote, the oldest first.
 fn ready_learners<'a>(view: &'a View, limits: &'a Limits) -> impl Iterator<Item = NodeId> + 'a {
     let learners = view.members.keys().copied().filter(|id| !view.voters.contains(id));
@@ -133,7 +147,7 @@ fn ready_learners<'a>(view: &'a View, limits: &'a Limits) -> impl Iterator<Item 
     learners.filter(move |id| {
         let well = matches!(condition(view, *id), Condition::Well { for_ms } if for_ms >= limits.well_ms);
         let caught_up = view.lag.get(id).is_some_and(|lag| *lag <= limits.lag_max);
-        well && caught_up && !removed.contains(id)
+        well && caught_up && !removed.contains(id) && !view.low.contains(id)
     })
 }
 
@@ -221,6 +235,7 @@ mod tests {
             roster: ids.iter().map(|id| node(*id)).collect(),
             lag: ids.iter().map(|id| (*id, 0)).collect(),
             condition: ids.iter().map(|id| (*id, WELL)).collect(),
+            low: BTreeSet::new(),
         }
     }
 
@@ -335,7 +350,26 @@ mod tests {
     fn a_leader_that_is_removed_hands_over() {
         let mut view = cluster(&[1, 2, 3], &[]);
         remove(&mut view, 1);
-        assert_eq!(decided(&view), Some(Action::HandOver));
+        assert_eq!(decided(&view), Some(Action::HandOver(None)));
+    }
+
+    #[test]
+    fn a_leader_without_room_hands_over_to_a_voter_that_has_some() {
+        let with = |low: &[NodeId]| View { low: set(low), ..cluster(&[1, 2, 3], &[4]) };
+        assert_eq!(decided(&with(&[2])), None, "the leader has room");
+        assert_eq!(decided(&with(&[1])), Some(Action::HandOver(Some(2))));
+        assert_eq!(decided(&with(&[1, 2])), Some(Action::HandOver(Some(3))), "a learner cannot lead");
+        assert_eq!(decided(&with(&[1, 2, 3])), None, "it would be no better there");
+        let mut dead = with(&[1]);
+        dead.condition.insert(2, Condition::Dead { for_ms: 1 });
+        dead.lag.insert(3, 251);
+        assert_eq!(decided(&dead), None, "neither is up to it");
+    }
+
+    #[test]
+    fn a_learner_without_room_gets_no_vote() {
+        let view = View { low: set(&[3]), ..cluster(&[1], &[2, 3, 4]) };
+        assert_eq!(decided(&view), Some(Action::SetVoters(set(&[1, 2, 4]))));
     }
 
     #[test]

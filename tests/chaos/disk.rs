@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code, reason = "the kernel cuts a file system off by nothing but an ioctl")]
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsRawFd;
@@ -21,6 +22,8 @@ static NO_LOG_FLUSH: u32 = 2;
 pub(crate) struct Disk {
     image: PathBuf,
     folder: PathBuf,
+    /// Whether it is meant to be full.
+    is_filled: Cell<bool>,
 }
 
 impl Disk {
@@ -30,7 +33,7 @@ impl Disk {
         file.map_err(|error| format!("{} cannot be made: {error}", image.display()))?;
         fs::create_dir_all(&folder).map_err(|error| format!("{} cannot be made: {error}", folder.display()))?;
         run(Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0"]).arg(&image))?;
-        let disk = Self { image, folder };
+        let disk = Self { image, folder, is_filled: Cell::new(false) };
         disk.mount()?;
         Ok(disk)
     }
@@ -46,7 +49,17 @@ impl Disk {
     /// The power is back: the file system as it was on the disk. Nothing may have a file of it open.
     pub(crate) fn restore(&self) -> Result<(), String> {
         self.unmount()?;
-        self.mount()
+        self.mount()?;
+        if self.is_filled.get() {
+            return Ok(());
+        }
+        // While it was cut off nothing could be removed.
+        match self.empty() {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(format!("{} cannot be emptied: {error}", self.folder.display()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whatever is written waits, until it is thawed.
@@ -60,10 +73,16 @@ impl Disk {
 
     /// Takes all the room that is left, but for so many bytes.
     pub(crate) fn fill(&self, but_bytes: u64) -> io::Result<()> {
-        use std::io::Write as _;
+        use std::io::{Seek as _, Write as _};
+        self.is_filled.set(true);
         let mut filler = File::create(self.filler())?;
-        let free = rustix::fs::statvfs(&self.folder)?;
-        let mut left = (free.f_bavail * free.f_frsize).saturating_sub(but_bytes);
+        // At once, but for what the file system itself may need for it; what is left after that is written.
+        let most = self.free_bytes()?.saturating_sub(but_bytes + (4 << 20));
+        if most > 0 {
+            rustix::fs::fallocate(&filler, rustix::fs::FallocateFlags::empty(), 0, most)?;
+            filler.seek(io::SeekFrom::End(0))?;
+        }
+        let mut left = self.free_bytes()?.saturating_sub(but_bytes);
         let zeros = vec![0; 1 << 20];
         while left > 0 {
             let size = left.min(zeros.len() as u64);
@@ -76,8 +95,14 @@ impl Disk {
         Ok(())
     }
 
+    fn free_bytes(&self) -> io::Result<u64> {
+        let free = rustix::fs::statvfs(&self.folder)?;
+        Ok(free.f_bavail * free.f_frsize)
+    }
+
     /// Gives it back.
     pub(crate) fn empty(&self) -> io::Result<()> {
+        self.is_filled.set(false);
         fs::remove_file(self.filler())
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use node::net::room::LOW_BYTES;
 use tests::chance::Chance;
 use tests::history::{Recorder, What};
 
@@ -27,6 +28,9 @@ const REMOVED_WITHIN: Duration = Duration::from_secs(60);
 /// Room that is left on a disk that fills up, in bytes.
 const ROOM_BYTES: Range<u64> = 0..300_000;
 
+/// Room that is left on disks that run low: some of it enough for a node to lead, some not even for what a leader sends.
+const LITTLE_ROOM_BYTES: Range<u64> = 8 << 20..LOW_BYTES;
+
 /// What can go wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fault {
@@ -45,6 +49,7 @@ pub(crate) enum Fault {
     DiskHangs,
     DiskGone,
     DiskFull,
+    DisksLow,
     Lose,
     HandOver,
     StartTwice,
@@ -74,7 +79,8 @@ const WEIGHTS: &[(Fault, u64)] = &[
     (Fault::PowerAll, 4),
     (Fault::DiskHangs, 5),
     (Fault::DiskGone, 3),
-    (Fault::DiskFull, 4),
+    (Fault::DiskFull, 3),
+    (Fault::DisksLow, 5),
     (Fault::Lose, 2),
     (Fault::HandOver, 3),
     (Fault::StartTwice, 1),
@@ -90,8 +96,8 @@ const WEIGHTS: &[(Fault, u64)] = &[
 
 impl Fault {
     fn needs_disks(self) -> bool {
-        use Fault::{DiskFull, DiskGone, DiskHangs, PowerAll, PowerMany, PowerOne};
-        matches!(self, PowerOne | PowerMany | PowerAll | DiskHangs | DiskGone | DiskFull)
+        use Fault::{DiskFull, DiskGone, DiskHangs, DisksLow, PowerAll, PowerMany, PowerOne};
+        matches!(self, PowerOne | PowerMany | PowerAll | DiskHangs | DiskGone | DiskFull | DisksLow)
     }
 
     /// Those that need disks of one's own.
@@ -110,6 +116,7 @@ enum Undo {
     Thaw(Number),
     Restore(Number),
     MakeRoom(Number),
+    MakeMoreRoom(Vec<Number>),
     Heal,
     CalmWays,
 }
@@ -266,6 +273,21 @@ impl Nemesis {
                     self.tell(format!("the disk of n{any} is full but for {room} bytes"));
                     self.later(Undo::MakeRoom(any));
                 }
+            }
+            Fault::DisksLow => {
+                let works = |number: &Number| {
+                    world.machines.get(*number).is_some_and(|machine| !machine.frozen && !machine.disk_fails)
+                };
+                let some: Vec<_> = self.some(&running).into_iter().filter(works).collect();
+                let room = self.chance.number(LITTLE_ROOM_BYTES);
+                for number in &some {
+                    let disk = world.machines.get(*number).and_then(|machine| machine.disk.as_ref());
+                    let filled = disk.map_or(Ok(()), |disk| disk.fill(room));
+                    filled.map_err(|error| format!("the disk of n{number} cannot be filled: {error}"))?;
+                }
+                // Nobody is excused for it: the nodes have to see it coming.
+                self.tell(format!("the disks of {} fill up but for {room} bytes", named(&some)));
+                self.later(Undo::MakeMoreRoom(some));
             }
             Fault::Lose => self.lose(world, any)?,
             Fault::HandOver => {
@@ -437,6 +459,13 @@ impl Nemesis {
                     let _ = machine.disk.as_ref().map(crate::disk::Disk::empty);
                 }
                 machines.launch(number)?;
+            }
+            Undo::MakeMoreRoom(numbers) => {
+                for number in numbers {
+                    // As above; and a machine may be lost with its disk.
+                    let disk = machines.get(number).and_then(|machine| machine.disk.as_ref());
+                    let _ = disk.map(crate::disk::Disk::empty);
+                }
             }
             Undo::Heal => world.switch.change(|_, _| true, |way| way.cut = false),
             Undo::CalmWays => world.switch.change(|_, _| true, |way| *way = Way { cut: way.cut, ..Way::default() }),

@@ -1,8 +1,10 @@
 //! A node's log on a disk that takes its time, and stalls.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use node::net::room;
 use node::store::memory::MemoryLog;
 use tests::chance::Chance;
 use tokio::sync::{Notify, watch};
@@ -52,5 +54,30 @@ async fn turn(log: Arc<MemoryLog>, waits: Arc<Notify>, mut stalled: watch::Recei
             return;
         }
         log.sync();
+    }
+}
+
+/// How much room a machine says that there is, in bytes. What is written takes none of it.
+pub(crate) struct Space(AtomicU64);
+
+impl Default for Space {
+    fn default() -> Self {
+        Self(AtomicU64::new(u64::MAX))
+    }
+}
+
+impl Space {
+    pub(crate) fn leave(&self, free_bytes: u64) {
+        self.0.store(free_bytes, Ordering::Relaxed);
+    }
+}
+
+impl room::Disk for Space {
+    fn used_bytes(&self) -> u64 {
+        0
+    }
+
+    fn free_bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
     }
 }

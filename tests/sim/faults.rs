@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use node::net::room::LOW_BYTES;
 use tests::chance::Chance;
 use tests::history::{Recorder, What};
 use tokio::time::{Instant, sleep_until};
@@ -43,6 +44,7 @@ enum Fault {
     Slow,
     Lossy,
     Stall,
+    Fill,
     WrongClock,
     CrashDevice,
 }
@@ -69,6 +71,7 @@ const WEIGHTS: &[(Fault, u64)] = &[
     (Fault::Slow, 5),
     (Fault::Lossy, 3),
     (Fault::Stall, 6),
+    (Fault::Fill, 5),
     (Fault::WrongClock, 4),
     (Fault::CrashDevice, 5),
 ];
@@ -83,6 +86,7 @@ enum Undo {
     Calm(Vec<(PeerId, PeerId)>),
     NoLoss,
     Unstall(Number),
+    MakeRoom(Vec<Number>),
 }
 
 /// Makes things go wrong, and right again.
@@ -168,21 +172,25 @@ impl Nemesis {
                 self.crash(machines, vec![leader.unwrap_or(any)]).await;
             }
             (Fault::CrashMany, Some(_)) => {
-                let count = self.chance.number(1..running.len() as u64 + 1);
-                let some = self.chance.shuffled(&running).into_iter().take(usize::try_from(count).unwrap_or(1));
-                self.crash(machines, some.collect()).await;
+                let some = self.some_of(&running);
+                self.crash(machines, some).await;
             }
             (Fault::CrashAll, Some(_)) => self.crash(machines, running).await,
             (Fault::StallAndCrash, Some(_)) => {
                 // Whatever is told before it is on a disk is told now, and gone then.
-                let count = self.chance.number(1..running.len() as u64 + 1);
-                let some = self.chance.shuffled(&running).into_iter().take(usize::try_from(count).unwrap_or(1));
-                let some: Vec<_> = some.collect();
+                let some = self.some_of(&running);
                 self.tell(format!("the disks of {} stall, until their power fails", named(&some)));
                 for number in &some {
                     machines.stall(*number, true);
                 }
                 self.due.push((Instant::now() + self.chance.ms(50..2_000), Undo::Crash(some)));
+            }
+            (Fault::Fill, Some(_)) => {
+                let some = self.some_of(&machines.all());
+                let left = self.chance.number(0..LOW_BYTES);
+                self.tell(format!("the disks of {} fill up but for {left} bytes", named(&some)));
+                some.iter().for_each(|number| machines.leave_room(*number, left));
+                self.later(Undo::MakeRoom(some));
             }
             (Fault::Leave, Some(number)) => {
                 self.tell(format!("machine {number} is shut down in good order"));
@@ -199,6 +207,11 @@ impl Nemesis {
             }
             (fault, Some(number)) => self.strike_network(fault, machines, number),
         }
+    }
+
+    fn some_of(&self, numbers: &[Number]) -> Vec<Number> {
+        let count = self.chance.number(1..numbers.len() as u64 + 1);
+        self.chance.shuffled(numbers).into_iter().take(usize::try_from(count).unwrap_or(1)).collect()
     }
 
     async fn crash(&mut self, machines: &mut Machines, numbers: Vec<Number>) {
@@ -332,6 +345,7 @@ impl Nemesis {
             Undo::Calm(ways) => ways.iter().for_each(|(from, to)| machines.weather.slow(*from, *to, None)),
             Undo::NoLoss => machines.weather.lose_one_in(None),
             Undo::Unstall(number) => machines.stall(number, false),
+            Undo::MakeRoom(numbers) => numbers.iter().for_each(|number| machines.leave_room(*number, u64::MAX)),
         }
     }
 }

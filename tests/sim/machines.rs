@@ -11,7 +11,7 @@ use node::autopilot::Limits;
 use node::daemon::{Keys, Node, Parts, Timing};
 use node::formation::MemoryRecords;
 use node::net::Cluster;
-use node::net::member::DiskUse;
+
 use node::raft;
 use node::store::memory::{MemoryLog, MemoryState};
 use tests::chance::Chance;
@@ -21,7 +21,7 @@ use wire::peer::StoreId;
 use wire::secret::ClusterSecret;
 use wire::transport::memory::Network;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, Space};
 use crate::time::{Elapsed, WallClock};
 use crate::weather::Weather;
 
@@ -36,6 +36,7 @@ struct Machine {
     records: Arc<MemoryRecords>,
     disk: Disk,
     state: Arc<MemoryState>,
+    space: Arc<Space>,
     wrong_by_ms: Arc<AtomicI64>,
     store: StoreId,
     node: Option<Node>,
@@ -85,6 +86,7 @@ impl Machines {
             records: Arc::default(),
             disk: Disk::holding(MemoryLog::new(), self.chance.clone()),
             state: MemoryState::new(app::TABLES),
+            space: Arc::default(),
             wrong_by_ms: Arc::default(),
             store,
             node: None,
@@ -118,7 +120,7 @@ impl Machines {
             runtime: None,
             clock: Arc::new(clock),
             timing: timing(self.seed ^ (machine.starts << 32)),
-            disk: Arc::new(DiskUse::default),
+            disk: Arc::clone(&machine.space) as _,
         };
         match Node::start(parts) {
             Ok(node) => machine.node = Some(node),
@@ -197,6 +199,13 @@ impl Machines {
     pub(crate) fn stall(&self, number: Number, stalled: bool) {
         if let Some(machine) = self.machines.get(&number) {
             machine.disk.stall(stalled);
+        }
+    }
+
+    /// So many bytes are left on its disk.
+    pub(crate) fn leave_room(&self, number: Number, free_bytes: u64) {
+        if let Some(machine) = self.machines.get(&number) {
+            machine.space.leave(free_bytes);
         }
     }
 

@@ -1,12 +1,28 @@
-//! How much a node's folder takes, and how much is left on its disk.
+//! How much a node's folder takes, and how much more it may.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::net::member::DiskUse;
+use crate::net::room::Disk;
+use crate::store::log::EntryLog;
+use crate::store::state::StateStore;
 
-/// Measures; what cannot be read counts as nothing.
-pub(super) fn measure(folder: &Path) -> DiskUse {
-    DiskUse { used_bytes: used(folder), free_bytes: free(folder) }
+/// The folder, and the stores in it, which may be bounded by less than the disk.
+pub(super) struct Folder {
+    pub(super) path: PathBuf,
+    pub(super) log: Arc<dyn EntryLog>,
+    pub(super) state: Arc<dyn StateStore>,
+}
+
+/// What cannot be read counts as nothing used, and as nothing free.
+impl Disk for Folder {
+    fn used_bytes(&self) -> u64 {
+        used(&self.path)
+    }
+
+    fn free_bytes(&self) -> u64 {
+        free(&self.path).min(self.log.room_bytes()).min(self.state.room_bytes())
+    }
 }
 
 /// What the files below take: LMDB's files are longer than what is in them.
@@ -36,7 +52,8 @@ fn free(folder: &Path) -> u64 {
     rustix::fs::statvfs(folder).map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
+/// Nobody is told in time there.
 #[cfg(not(unix))]
 fn free(_folder: &Path) -> u64 {
-    0
+    u64::MAX
 }

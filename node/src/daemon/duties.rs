@@ -35,6 +35,7 @@ pub(super) fn start(
     let member = &seat.member;
     run.spawn(health::keep(Arc::clone(member)));
     run.spawn(report(Arc::clone(seat)));
+    run.spawn(health::keep_measuring(Arc::clone(member)));
     run.spawn(tell_leaders(Arc::clone(member)));
     run.spawn(remember(Arc::clone(run)));
     run.spawn(heed_refusals(Arc::clone(run), encounters));

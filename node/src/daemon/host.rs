@@ -14,6 +14,7 @@ use crate::api::{self, ApiContext};
 use crate::formation::driver::{Call, not_founded};
 use crate::net::accept;
 use crate::net::member::Member;
+use crate::raft::NodeId;
 
 /// How far the node has come.
 #[derive(Clone, Debug)]
@@ -111,11 +112,23 @@ impl accept::Host for Host {
             }
             _ => async move {
                 if let Ok(from) = seat.member.may_replicate(peer, &claim) {
-                    seat.member.raft().serve(from, protocol, stream).await;
+                    serve_raft(&seat.member, from, protocol, stream).await;
                 }
             }
             .boxed(),
         }
+    }
+}
+
+/// Serves a stream of Raft's. Where there is no room on the disk, those that bring something to store end, and the leader tries again
+/// later; votes and heartbeats go on.
+async fn serve_raft(member: &Member, from: NodeId, protocol: Protocol, stream: BoxStream) {
+    let served = member.raft().serve(from, protocol, stream);
+    let fills = matches!(protocol, Protocol::RaftAppend | Protocol::RaftSnapshot);
+    tokio::select! {
+        biased;
+        () = member.room().none_left(), if fills => {}
+        () = served => {}
     }
 }
 

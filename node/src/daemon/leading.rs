@@ -11,7 +11,7 @@ use futures::future::join_all;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
-use wire::peer::PeerRequest;
+use wire::peer::{PeerAnswer, PeerRequest};
 
 use super::node::Timing;
 use crate::app::{ClusterCommand, Entry};
@@ -50,12 +50,14 @@ pub(super) async fn steer(member: Arc<Member>, timing: Timing) {
             continue;
         }
         found(&member).await;
-        let answered = who_answers(&member, &state).await;
+        let free_bytes = what_is_free(&member, &state).await;
         let now_ms = elapsed_ms(started);
-        conditions.observe(now_ms, &answered);
+        conditions.observe(now_ms, &free_bytes.iter().map(|(id, free)| (*id, free.is_some())).collect());
+        member.room().heard(&free_bytes);
         let view = view(&member, member.state(), conditions.at(now_ms));
         if let Some(action) = autopilot::decide(&view, &timing.autopilot) {
             change(&member, action).await;
+            member.room().heard(&BTreeMap::new());
         }
     }
 }
@@ -75,11 +77,12 @@ async fn found(member: &Member) {
     }
 }
 
-async fn who_answers(member: &Member, state: &RaftState) -> BTreeMap<NodeId, bool> {
+/// How many bytes each member has free; None: it does not answer.
+async fn what_is_free(member: &Member, state: &RaftState) -> BTreeMap<NodeId, Option<u64>> {
     let asked = state.members.iter().map(|(id, peer)| async move {
-        let here = *id == member.node_id();
-        let alive = here || member.net().ask(peer.peer, PeerRequest::Status, ALIVE_WITHIN).await.is_ok();
-        (*id, alive)
+        let answer = member.ask_any(peer.peer, PeerRequest::Status, ALIVE_WITHIN).await;
+        let Some(PeerAnswer::Status { progress, .. }) = answer else { return (*id, None) };
+        (*id, Some(progress.disk_free_bytes))
     });
     join_all(asked).await.into_iter().collect()
 }
@@ -104,6 +107,7 @@ async fn change(member: &Member, action: Action) {
     let done = tokio::time::timeout(CHANGE_WITHIN, async {
         match action {
             Action::AddLearner(id, peer) => raft.add_learner(id, peer).await,
+        low: member.room().low(),
             Action::SetVoters(voters) => raft.change_voters(voters).await,
             Action::Remove(ids) => {
                 let peers: Vec<_> = ids.iter().filter_map(|id| member.peer_of(*id)).collect();
@@ -115,7 +119,7 @@ async fn change(member: &Member, action: Action) {
                 }
                 removed
             }
-            Action::HandOver => raft.transfer_leader(None).await,
+            Action::HandOver(to) => raft.transfer_leader(to).await,
         }
     });
     match done.await {
@@ -132,7 +136,8 @@ fn described(member: &Member, action: &Action) -> String {
         Action::AddLearner(id, _) => format!("{} joins", name(id)),
         Action::SetVoters(voters) => format!("{} vote", names(voters)),
         Action::Remove(ids) => format!("{} leave", names(ids)),
-        Action::HandOver => "another node has to lead".to_owned(),
+        Action::HandOver(None) => "another node has to lead".to_owned(),
+        Action::HandOver(Some(to)) => format!("{} leads, as it has room on its disk", name(to)),
     }
 }
 

@@ -34,6 +34,8 @@ use crate::store::StoreError;
 use crate::store::lmdb::{LmdbLog, LmdbState};
 
 /// Where the first daemon of a machine listens; the next ones take the next free ports.
+use crate::store::log::EntryLog;
+use crate::store::state::StateStore;
 const PORT_FIRST: u16 = 12340;
 
 /// How often the runtime file is brought up to date, should an interface have come or gone.
@@ -96,7 +98,8 @@ async fn run_in(config: DaemonConfig, place: Place) -> Result<(), DaemonError> {
     let log = LmdbLog::open(&folder.log_dir())?;
     let state = LmdbState::open(&folder.state_dir(), app::TABLES)?;
     let announcing = announce(runtime.clone(), &place, Arc::clone(&transport));
-    let disk_folder = folder.path().to_owned();
+    let (log, state): (Arc<dyn EntryLog>, Arc<dyn StateStore>) = (log, state);
+    let disk = disk::Folder { path: folder.path().to_owned(), log: Arc::clone(&log), state: Arc::clone(&state) };
     let node = Node::start(Parts {
         transport: Arc::clone(&transport) as Arc<dyn Transport>,
         log,
@@ -115,7 +118,7 @@ async fn run_in(config: DaemonConfig, place: Place) -> Result<(), DaemonError> {
             autopilot: autopilot_limits(&config.timing),
             ..Timing::default()
         },
-        disk: Arc::new(move || disk::measure(&disk_folder)),
+        disk: Arc::new(disk),
     })?;
     let ended = tokio::select! {
         error = node.ended() => Err(error),

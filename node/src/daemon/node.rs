@@ -21,8 +21,9 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::formation::driver::{self, Formation, FormationError};
 use crate::formation::{Me, Membership, PEERS, Records, load};
-use crate::net::member::{self, DiskUse, Member};
+use crate::net::member::{self, Member};
 use crate::net::rendezvous::{self, Encounter, Sources};
+use crate::net::room::Disk;
 use crate::net::runtime_files::RuntimeFolder;
 use crate::net::{AddressBook, Cluster, Introduction, Net, accept};
 use crate::raft::{NodeId, Peer, Raft, RaftError};
@@ -100,7 +101,7 @@ pub struct Parts {
     pub runtime: Option<RuntimeFolder>,
     pub clock: Arc<dyn Clock>,
     pub timing: Timing,
-    pub disk: Arc<dyn Fn() -> DiskUse + Send + Sync>,
+    pub disk: Arc<dyn Disk>,
 }
 
 impl fmt::Debug for Parts {

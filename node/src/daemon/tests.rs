@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -17,7 +17,7 @@ use crate::autopilot::Limits;
 use crate::clock::SystemClock;
 use crate::formation::{MemoryRecords, Promise, Records, load};
 use crate::net::Cluster;
-use crate::net::member::DiskUse;
+use crate::net::room::{Disk, LOW_BYTES, NONE_BYTES};
 use crate::store::StoreError;
 use crate::store::memory::{MemoryLog, MemoryState};
 
@@ -30,6 +30,20 @@ struct Machine {
     log: Arc<MemoryLog>,
     state: Arc<MemoryState>,
 }
+    disk: Arc<Space>,
+}
+
+/// So much room, in bytes.
+struct Space(AtomicU64);
+
+impl Disk for Space {
+    fn used_bytes(&self) -> u64 {
+        0
+    }
+
+    fn free_bytes(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
 
 /// Records on a disk that can fail.
 #[derive(Default)]
@@ -80,6 +94,7 @@ impl Town {
             log: MemoryLog::new(),
             state: MemoryState::new(app::TABLES),
         })
+            disk: Arc::new(Space(AtomicU64::new(u64::MAX))),
     }
 
     fn start(&mut self, number: u8) {
@@ -104,7 +119,7 @@ impl Town {
             runtime: None,
             clock: Arc::new(SystemClock),
             timing,
-            disk: Arc::new(DiskUse::default),
+            disk: Arc::clone(&machine.disk) as _,
         };
         self.nodes.insert(number, Node::start(parts).expect("the node starts"));
     }
@@ -123,6 +138,11 @@ impl Town {
     }
 
     async fn ended(&self, number: u8) -> DaemonError {
+    /// So many bytes are left on its disk.
+    fn fill(&self, number: u8, free_bytes: u64) {
+        self.machines[&number].disk.0.store(free_bytes, Ordering::SeqCst);
+    }
+
         within("the node ends", self.nodes[&number].ended()).await
     }
 
@@ -329,6 +349,63 @@ async fn the_lead_is_handed_over_before_a_node_leaves() {
     within("it leaves", town.nodes[&leader].leave()).await;
     assert!(before.elapsed() < Duration::from_secs(5));
     propose(&town.joined(other).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_whose_disk_fills_up_gives_way_and_one_without_room_takes_no_more_but_stays() {
+    let town = Town::of(3, 3);
+    let cluster = town.joined(1).await;
+    propose(&cluster).await;
+    let first = town.leader(1).await;
+    town.fill(first, LOW_BYTES - 1);
+    town.eventually("another leads", async |town| town.leader(1).await != first).await;
+    let leader = town.leader(1).await;
+    town.fill(first, NONE_BYTES - 1);
+    town.eventually("it takes no more", async |town| !town.joined(first).await.health().borrow().writable).await;
+    let elsewhere = town.joined(leader).await;
+    let before = elsewhere.propose(check()).await.unwrap().0;
+    let behind = town.joined(first).await.read_barrier(Duration::from_millis(500)).await.unwrap_err();
+    assert_eq!(behind.code, Code::Timeout, "it has not got entry {before:?}");
+    assert!(town.joined(first).await.health().borrow().leader.is_some(), "it still hears the leader");
+
+    town.fill(first, u64::MAX);
+    let seen = within("it catches up", async {
+        loop {
+            if let Ok(seen) = town.joined(first).await.read_barrier(Duration::from_secs(1)).await {
+                return seen;
+            }
+        }
+    });
+    assert!(seen.await >= before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_a_majority_has_no_room_clients_are_told_and_the_cluster_stays() {
+    let town = Town::of(3, 3);
+    let cluster = town.joined(1).await;
+    propose(&cluster).await;
+    let create = || {
+        Entry::Chat(chat::Command::CreateAccount {
+            creation: chat::CreationId(1),
+            name: chat::Name::parse("ada").unwrap(),
+            credentials: vec![1],
+            device: chat::DeviceId([1; 32]),
+            token_hash: [1; 32],
+            at: chat::Timestamp(1),
+        })
+    };
+    (1..=3).for_each(|number| town.fill(number, NONE_BYTES));
+    town.eventually("it is full", async |_| match cluster.propose(create()).await {
+        Err(refusal) => refusal.code == Code::StorageFull,
+        Ok(_) => false,
+    })
+    .await;
+    assert!(!cluster.status().await.writable);
+    within("what adds nothing is taken", cluster.propose(check())).await.unwrap();
+    within("reads go on", cluster.read_barrier(DEADLINE)).await.unwrap();
+    town.fill(1, u64::MAX);
+    town.fill(2, u64::MAX);
+    town.eventually("there is room", async |_| cluster.propose(create()).await.is_ok()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -54,7 +54,10 @@ impl Member {
         match request {
             // Nothing is awaited before the proposal: requests enter the log in the order they came in.
             PeerRequest::Propose(command) => match Entry::decode(&command) {
-                Ok(_) => self.propose_here(command.into()).await,
+                Ok(entry) => match self.no_room_for(&entry) {
+                    Some(refusal) => PeerAnswer::Refused(refusal),
+                    None => self.propose_here(command.into()).await,
+                },
                 // In the log it would stop every node that cannot read it.
                 Err(error) => PeerAnswer::Refused(Refusal::new(Code::VersionUnknown, error.to_string())),
             },
@@ -71,6 +74,14 @@ impl Member {
             PeerRequest::Remove { node_id } => self.remove(node_id).await,
             _ => PeerAnswer::Refused(Refusal::new(Code::Internal, "this is not the leader's matter")),
         }
+    }
+
+    /// Why the leader does not take the entry now; nobody else can tell.
+    fn no_room_for(&self, entry: &Entry) -> Option<Refusal> {
+        let states = self.raft.watch();
+        let state = states.borrow();
+        let leads = state.leader == Some(self.node_id);
+        leads.then(|| self.room.refuses(entry, &state.voters))?
     }
 
     async fn propose_here(&self, command: Bytes) -> PeerAnswer {

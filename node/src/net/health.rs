@@ -3,12 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::{info, warn};
+use wire::blocking::beside_the_runtime;
 use wire::message::{ClusterHealth, NodeHint};
 
 use super::member::Member;
+use super::room::Left;
 
 /// How long a change may go unnoticed that nobody tells of.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How often the room on the disk is measured: what a fast disk takes in that time is less than is kept free.
+const MEASURE_EVERY: Duration = Duration::from_millis(200);
 
 /// How often it is looked at, however much changes.
 const LOOK_AGAIN_AT_MOST: Duration = Duration::from_millis(20);
@@ -22,8 +28,10 @@ impl Member {
         // Asked once of each node: one that vanishes meanwhile must not be gone and lead.
         let there: Vec<_> = there.map(|node| (node, self.net.reaches(node.peer))).collect();
         let leader = there.iter().find(|(node, _)| Some(node.node_id) == state.leader);
+        // A node that takes no more entries falls behind: whoever is here is better off elsewhere.
+        let follows = leader.is_some_and(|(_, reachable)| *reachable) && self.room.left() != Left::None;
         ClusterHealth {
-            writable: state.has_quorum && leader.is_some_and(|(_, reachable)| *reachable) && self.is_founded(),
+            writable: state.has_quorum && follows && self.is_founded(),
             leader: leader.map(|(node, _)| node.name.clone()),
             nodes: there
                 .iter()
@@ -39,6 +47,26 @@ impl Member {
 
     fn addresses_of(&self, peer: wire::PeerId) -> Vec<wire::Address> {
         if peer == self.net.local() { self.net.local_addresses() } else { self.net.hints(peer) }
+    }
+}
+
+/// Keeps an eye on the room on this node's disk, until dropped.
+pub async fn keep_measuring(member: Arc<Member>) {
+    loop {
+        let disk = Arc::clone(&member.disk);
+        let Ok(free_bytes) = beside_the_runtime(move || disk.free_bytes()).await else { return };
+        match member.room.measured(free_bytes) {
+            Some((_, Left::Enough)) => info!("there is room on the disk again ({free_bytes} bytes free)"),
+            Some((Left::Enough, Left::Little)) => {
+                warn!("the disk is nearly full ({free_bytes} bytes free): free some space");
+            }
+            Some((_, Left::Little)) => info!("there is a little room on the disk again ({free_bytes} bytes free)"),
+            Some((_, Left::None)) => {
+                warn!("the disk is full but for {free_bytes} bytes: nothing more is taken before some space is freed");
+            }
+            None => {}
+        }
+        tokio::time::sleep(MEASURE_EVERY).await;
     }
 }
 

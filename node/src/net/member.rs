@@ -12,6 +12,7 @@ use wire::peer::{PeerAnswer, PeerRequest};
 use wire::{Code, PeerId, Refusal};
 
 use super::outcome::{no_quorum, outcome_unknown};
+use super::room::{Disk, Room};
 use super::{AskError, Net, gate};
 use crate::app::{App, RosterNode};
 use crate::formation::Membership;
@@ -26,13 +27,6 @@ const LEADER_AGAIN: Duration = Duration::from_millis(50);
 
 /// How long the leader may take to carry something out; after that the outcome is unknown.
 const CARRIED_OUT_WITHIN: Duration = Duration::from_secs(5);
-
-/// What a node's disk holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DiskUse {
-    pub used_bytes: u64,
-    pub free_bytes: u64,
-}
 
 /// The sessions that listen at a node, all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +45,7 @@ pub struct Parts {
     pub app: Arc<App>,
     /// Where presence reports go on the leader.
     pub reports: mpsc::Sender<Report>,
-    pub disk: Arc<dyn Fn() -> DiskUse + Send + Sync>,
+    pub disk: Arc<dyn Disk>,
 }
 
 /// A running member.
@@ -64,7 +58,8 @@ pub struct Member {
     pub(super) raft: Raft,
     pub(super) app: Arc<App>,
     pub(super) reports: mpsc::Sender<Report>,
-    pub(super) disk: Arc<dyn Fn() -> DiskUse + Send + Sync>,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) room: Room,
     pub(super) health: watch::Sender<ClusterHealth>,
     /// The first failure to read the roster.
     damage: watch::Sender<Option<StoreError>>,
@@ -90,6 +85,7 @@ impl Member {
             app: parts.app,
             reports: parts.reports,
             disk: parts.disk,
+            room: Room::default(),
             health: watch::Sender::new(ClusterHealth::default()),
             damage: watch::Sender::new(None),
             roster_changed: Notify::new(),
@@ -114,6 +110,11 @@ impl Member {
 
     pub fn net(&self) -> &Arc<Net> {
         &self.net
+    }
+
+    /// Whether there is room for more.
+    pub fn room(&self) -> &Room {
+        &self.room
     }
 
     /// Its name, as the cluster has it.

@@ -15,6 +15,7 @@ mod line;
 pub mod member;
 mod outcome;
 pub mod rendezvous;
+pub mod room;
 pub mod runtime_files;
 mod status;
 

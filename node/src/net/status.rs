@@ -8,6 +8,7 @@ use wire::message::{ClusterStatus, NodeProgress, NodeStatus, Role};
 use wire::peer::{PeerAnswer, PeerRequest};
 
 use super::member::Member;
+use super::room::Left;
 use crate::app::RosterNode;
 use crate::raft::RaftState;
 
@@ -21,13 +22,12 @@ impl Member {
     /// What this node says of itself.
     pub(super) fn own_status(&self) -> PeerAnswer {
         let state = self.state();
-        let disk = (self.disk)();
         let progress = NodeProgress {
             term: state.term,
             last_index: state.last_index,
             applied: state.applied,
-            disk_used_bytes: disk.used_bytes,
-            disk_free_bytes: disk.free_bytes,
+            disk_used_bytes: self.disk.used_bytes(),
+            disk_free_bytes: self.disk.free_bytes(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         PeerAnswer::Status {
@@ -40,7 +40,7 @@ impl Member {
     }
 
     /// Asks a node, which may be this one. None: no answer.
-    pub(super) async fn ask_any(&self, peer: PeerId, request: PeerRequest, within: Duration) -> Option<PeerAnswer> {
+    pub(crate) async fn ask_any(&self, peer: PeerId, request: PeerRequest, within: Duration) -> Option<PeerAnswer> {
         if peer == self.net.local() {
             return Some(Box::pin(self.answer(peer, request)).await);
         }
@@ -78,16 +78,18 @@ impl Member {
 fn summary(nodes: Vec<NodeStatus>, state: &RaftState, leader: Option<String>, answered_by: String) -> ClusterStatus {
     let voters = nodes.iter().filter(|node| node.voter);
     let reachable = voters.clone().filter(|node| node.reachable).count();
+    let has_room = |progress: &NodeProgress| Left::of(progress.disk_free_bytes) == Left::Enough;
+    let able = voters.clone().filter(|node| node.progress.as_ref().is_some_and(has_room)).count();
     let voters = voters.count();
     let majority = voters / 2 + 1;
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     ClusterStatus {
         nodes,
-        writable: state.has_quorum && leader.is_some() && reachable >= majority,
+        writable: state.has_quorum && leader.is_some() && able >= majority,
         leader,
         voters: count(voters),
         reachable_voters: count(reachable),
-        can_lose: count(reachable.saturating_sub(majority)),
+        can_lose: count(able.saturating_sub(majority)),
         epoch: FIRST_EPOCH,
         answered_by,
     }

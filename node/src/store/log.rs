@@ -51,6 +51,9 @@ pub trait EntryLog: Send + Sync + fmt::Debug + 'static {
     /// The small record as last put, on the disk or not.
     fn get(&self, key: &'static str) -> Result<Option<Vec<u8>>, StoreError>;
 
+    /// How much more the log may take, whatever its disk has room for.
+    fn room_bytes(&self) -> u64;
+
     /// Returns when everything written so far is on the disk and the writer has stopped.
     fn close(&self);
 }

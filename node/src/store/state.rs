@@ -60,6 +60,9 @@ pub trait StateStore: Send + Sync + fmt::Debug + 'static {
 
     /// Bytes that the store takes on its disk.
     fn size_bytes(&self) -> u64;
+
+    /// How many more it may take, whatever its disk has room for.
+    fn room_bytes(&self) -> u64;
 }
 
 /// A store being filled, invisible until adopted. Dropping it discards it.

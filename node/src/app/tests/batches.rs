@@ -167,3 +167,7 @@ impl StateStore for FailsAfter {
         self.store.size_bytes()
     }
 }
+
+    fn room_bytes(&self) -> u64 {
+        self.store.room_bytes()
+    }

@@ -9,6 +9,7 @@ use wire::message::Role;
 
 use super::rows::Row;
 use super::safe;
+use crate::net::room::Left;
 
 #[derive(Serialize)]
 struct Node<'a> {
@@ -145,10 +146,23 @@ fn sentence(status: &ClusterStatus) -> String {
         (true, more) => {
             let _ = write!(text, "writable, and {more} more nodes may fail");
         }
+        (false, _) if status.reachable_voters > status.voters / 2 && low_on_room(status).count() > 0 => {
+            text += "read-only, for want of room on the disks";
+        }
         (false, _) => text += "read-only, for want of a majority of the voters",
     }
     let _ = writeln!(text, "; epoch {}.", status.epoch);
+    for (name, free_bytes) in low_on_room(status) {
+        let (name, free) = (safe::line(name), size(free_bytes));
+        let _ = writeln!(text, "The disk of {name} is nearly full ({free} free): free some space there.");
+    }
     text
+}
+
+/// The nodes whose disks are nearly full, and what is left on them.
+fn low_on_room(status: &ClusterStatus) -> impl Iterator<Item = (&str, u64)> {
+    let free = status.nodes.iter().filter_map(|node| Some((&*node.name, node.progress.as_ref()?.disk_free_bytes)));
+    free.filter(|(_, free_bytes)| Left::of(*free_bytes) != Left::Enough)
 }
 
 fn size(bytes: u64) -> String {
@@ -227,6 +241,18 @@ mod tests {
         assert_eq!(row["role"], "follower");
         assert_eq!(row["reachable"], false);
         assert_eq!(row["applied"], Value::Null);
+    }
+
+    #[test]
+    fn the_text_names_the_disks_that_are_nearly_full() {
+        let mut status = status();
+        status.nodes[0].progress.as_mut().unwrap().disk_free_bytes = 3 << 20;
+        let warning = "The disk of n1 is nearly full (3.0MiB free): free some space there.\n";
+        let said = text(&status);
+        assert!(said.ends_with(&format!("for want of a majority of the voters; epoch 1.\n{warning}")), "{said}");
+        status.reachable_voters = 2;
+        let said = text(&status);
+        assert!(said.ends_with(&format!("for want of room on the disks; epoch 1.\n{warning}")), "{said}");
     }
 
     #[test]

@@ -121,6 +121,18 @@ fn check_size(env: &Env, dir: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// What may still be written into the map: all of it but for the pages that the tables take.
+pub(super) fn room_bytes(env: &Env, tables: impl Iterator<Item = Db>) -> heed::Result<u64> {
+    let txn = env.read_txn()?;
+    let mut pages = 0;
+    for table in tables {
+        let stat = table.stat(&txn)?;
+        pages += stat.branch_pages + stat.leaf_pages + stat.overflow_pages;
+    }
+    let taken = pages as u64 * u64::from(env.unnamed_database_stat().page_size);
+    Ok((env.info().map_size as u64).saturating_sub(taken))
+}
+
 /// Opens the tables, making those that are missing.
 pub(super) fn tables<'a>(
     env: &Env,

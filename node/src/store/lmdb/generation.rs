@@ -64,6 +64,11 @@ impl Generation {
         self.env.real_disk_size().unwrap_or(0)
     }
 
+    pub(super) fn room_bytes(&self) -> u64 {
+        // Nothing is known of what cannot be read; whoever reads it next hears why.
+        env::room_bytes(&self.env, self.tables.iter().map(|(_, db)| *db)).unwrap_or(u64::MAX)
+    }
+
     fn db(&self, table: Table) -> Result<Db, StoreError> {
         let found = self.tables.iter().find(|(name, _)| *name == table).map(|(_, db)| *db);
         found.ok_or_else(|| StoreError::Io {

@@ -111,6 +111,10 @@ impl EntryLog for LmdbLog {
         Ok(self.tail.read().records.get(key).cloned())
     }
 
+    fn room_bytes(&self) -> u64 {
+        self.tables.room_bytes()
+    }
+
     fn close(&self) {
         drop(lock(&self.queue).take());
         let writer = lock(&self.writer).take();

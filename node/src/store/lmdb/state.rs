@@ -114,6 +114,10 @@ impl StateStore for LmdbState {
     fn size_bytes(&self) -> u64 {
         self.current().size_bytes()
     }
+
+    fn room_bytes(&self) -> u64 {
+        self.current().room_bytes()
+    }
 }
 
 /// A generation that nobody sees yet.

@@ -85,6 +85,11 @@ impl Tables {
         if self.records.delete(&mut txn, GROWTH)? { txn.commit() } else { Ok(()) }
     }
 
+    pub(super) fn room_bytes(&self) -> u64 {
+        // Nothing is known of what cannot be read; whoever reads it next hears why.
+        env::room_bytes(&self.env, [self.entries, self.records].into_iter()).unwrap_or(u64::MAX)
+    }
+
     /// Reads every small record and every entry. Damage to an entry must not wait until some follower
     /// needs it: by then this node may lead. What the log keeps is read in a fraction of a second.
     pub(super) fn check(&self) -> Result<Found, StoreError> {

@@ -209,6 +209,10 @@ impl EntryLog for MemoryLog {
         Ok(self.lock().seen.records.get(key).cloned())
     }
 
+    fn room_bytes(&self) -> u64 {
+        u64::MAX
+    }
+
     fn close(&self) {
         self.release();
     }

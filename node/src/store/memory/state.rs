@@ -288,6 +288,10 @@ impl StateStore for MemoryState {
         let rows = inner.tables.0.values().flatten();
         rows.map(|(key, value)| (key.len() + value.len()) as u64).sum()
     }
+
+    fn room_bytes(&self) -> u64 {
+        u64::MAX
+    }
 }
 
 impl fmt::Debug for MemoryState {
