@@ -252,6 +252,7 @@ fn timing(seed: u64) -> Timing {
         member: Duration::from_secs(1),
         look: Duration::from_millis(250),
         autopilot: Limits { well_ms: 1_000, dead_ms: 8_000, ..Limits::default() },
+        compare: Duration::from_secs(5),
         ..Timing::default()
     }
 }

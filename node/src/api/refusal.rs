@@ -9,7 +9,10 @@ use crate::store::StoreError;
 pub(super) fn of_store(error: &StoreError) -> Refusal {
     let code = match error {
         StoreError::Full { .. } => Code::StorageFull,
-        StoreError::Damaged { .. } | StoreError::Newer { .. } | StoreError::Foreign { .. } => Code::Damaged,
+        StoreError::Differs { .. }
+        | StoreError::Damaged { .. }
+        | StoreError::Newer { .. }
+        | StoreError::Foreign { .. } => Code::Damaged,
         StoreError::InUse(_) | StoreError::Io { .. } => Code::Internal,
     };
     Refusal::new(code, "This node cannot read its disk; another node can answer.")

@@ -10,6 +10,7 @@ use chat::{Change, Command, Cursor, Notice};
 
 use super::App;
 use super::changes::{self, put};
+use super::digest::Digest;
 use super::entry::{AppReply, ClusterCommand, Entry};
 use super::keys::Key;
 use super::search::Stored;
@@ -97,6 +98,9 @@ impl App {
             let _ = self.notices.send(notice);
         }
         self.indexer.note(news.stored);
+        for (check, digest) in news.verdicts {
+            self.digests.compare(check, digest);
+        }
     }
 }
 
@@ -105,6 +109,7 @@ impl App {
 struct News {
     notices: Vec<(Cursor, Notice)>,
     stored: Stored,
+    verdicts: Vec<(Cursor, Digest)>,
 }
 
 /// What a transaction did.
@@ -163,7 +168,12 @@ fn follow(to: &mut dyn Write, step: Step, news: &mut News) -> Result<(), StoreEr
     let reply = match step.entry {
         None => return Ok(()),
         Some(Entry::Chat(command)) => follow_chat(to, step.at, &command, news)?,
-        Some(Entry::Cluster(command)) => roster::apply(to, step.at.0, command)?,
+        Some(Entry::Cluster(command)) => {
+            if let ClusterCommand::Verdict { index, digest } = command {
+                news.verdicts.push((index, digest));
+            }
+            roster::apply(to, step.at.0, command)?
+        }
     };
     if let Some(respond) = step.respond {
         respond(reply.encode());

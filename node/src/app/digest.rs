@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use chat::Cursor;
@@ -40,6 +40,8 @@ pub(super) struct Digests {
 
 struct Shared {
     done: watch::Sender<BTreeMap<Cursor, Digest>>,
+    /// What most of the voters came to.
+    verdicts: Mutex<BTreeMap<Cursor, Digest>>,
     /// What hashing found wrong with the state. It stops the node like any other failed read.
     failure: watch::Sender<Option<StoreError>>,
     stop: AtomicBool,
@@ -47,7 +49,12 @@ struct Shared {
 
 impl Digests {
     pub(super) fn begin(failure: watch::Sender<Option<StoreError>>) -> Result<Self, StoreError> {
-        let shared = Arc::new(Shared { done: watch::Sender::default(), failure, stop: AtomicBool::new(false) });
+        let shared = Arc::new(Shared {
+            done: watch::Sender::default(),
+            verdicts: Mutex::default(),
+            failure,
+            stop: AtomicBool::new(false),
+        });
         if is_done_in_place() {
             return Ok(Self { shared, queue: None, thread: None });
         }
@@ -73,6 +80,15 @@ impl Digests {
         if !queued {
             tracing::warn!(index = at.0, "too many checks at once: this node has no digest for this one");
         }
+    }
+
+    /// Takes in what most of the voters came to at a check. This node may still be hashing.
+    pub(super) fn compare(&self, check: Cursor, digest: Digest) {
+        let mut verdicts = self.shared.verdicts();
+        verdicts.insert(check, digest);
+        forget_oldest(&mut verdicts);
+        drop(verdicts);
+        self.shared.judge(check);
     }
 
     pub(super) fn done(&self) -> watch::Receiver<BTreeMap<Cursor, Digest>> {
@@ -101,10 +117,30 @@ impl Shared {
     fn keep(&self, at: Cursor, digest: Digest) {
         self.done.send_modify(|done| {
             done.insert(at, digest);
-            while done.len() > KEPT_MAX {
-                done.pop_first();
-            }
+            forget_oldest(done);
         });
+        self.judge(at);
+    }
+
+    fn verdicts(&self) -> MutexGuard<'_, BTreeMap<Cursor, Digest>> {
+        self.verdicts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stops the node if it came to something else at this check than most of the voters; whichever is known last asks.
+    fn judge(&self, check: Cursor) {
+        let own = self.done.borrow().get(&check).copied();
+        let verdict = self.verdicts().get(&check).copied();
+        if let (Some(own), Some(verdict)) = (own, verdict)
+            && own != verdict
+        {
+            self.failure.send_replace(Some(StoreError::Differs { index: check.0 }));
+        }
+    }
+}
+
+fn forget_oldest(kept: &mut BTreeMap<Cursor, Digest>) {
+    while kept.len() > KEPT_MAX {
+        kept.pop_first();
     }
 }
 

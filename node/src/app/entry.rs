@@ -1,11 +1,12 @@
 //! What the log holds for the application: the chat's commands, and the cluster's own.
 
 use bytes::Bytes;
+use chat::Cursor;
 use serde::{Deserialize, Serialize};
 use wire::peer::{FoundingRecord, StoreId};
 use wire::{PeerId, Refusal};
 
-use super::value;
+use super::{Digest, value};
 use crate::store::StoreError;
 
 /// One entry of the log.
@@ -26,6 +27,8 @@ pub enum ClusterCommand {
     Remove { node_id: u64 },
     /// Keeps a digest of the state at this entry, for comparison.
     Check,
+    /// What most of the voters hold the digest at this check to be. A node that has come to another differs from them, and stops.
+    Verdict { index: Cursor, digest: Digest },
 }
 
 /// The answer to an entry.

@@ -14,6 +14,7 @@ use super::DaemonError;
 use super::host::Seat;
 use super::leading;
 use super::node::Run;
+use super::quarantine;
 use crate::formation::{PEERS, save};
 use crate::net::health;
 use crate::net::member::{Member, Report};
@@ -34,13 +35,14 @@ pub(super) fn start(
 ) {
     let member = &seat.member;
     run.spawn(health::keep(Arc::clone(member)));
-    run.spawn(report(Arc::clone(seat)));
     run.spawn(health::keep_measuring(Arc::clone(member)));
+    run.spawn(report(Arc::clone(seat)));
     run.spawn(tell_leaders(Arc::clone(member)));
     run.spawn(remember(Arc::clone(run)));
     run.spawn(heed_refusals(Arc::clone(run), encounters));
     run.spawn(watch_over(Arc::clone(run), Arc::clone(seat)));
     run.spawn(leading::steer(Arc::clone(member), run.parts.timing));
+    run.spawn(leading::compare_states(Arc::clone(member), run.parts.timing));
     run.spawn(leading::keep_presence(Arc::clone(member), reported, run.parts.timing));
 }
 
@@ -125,10 +127,13 @@ async fn watch_over(run: Arc<Run>, seat: Arc<Seat>) {
     let mut applied = seat.member.app().applied();
     loop {
         tokio::select! {
-            reason = &mut fatal => return run.end(DaemonError::damaged(reason)),
-            error = &mut damaged => return run.end(error.into()),
-            error = &mut unreadable => return run.end(error.into()),
-            error = &mut found_damaged => return run.end(error.into()),
+            reason = &mut fatal => return match seat.member.raft().store_failure() {
+                Some(error) => quarantine::end(run, error).await,
+                None => run.end(DaemonError::damaged(reason)),
+            },
+            error = &mut damaged => return quarantine::end(run, error).await,
+            error = &mut unreadable => return quarantine::end(run, error).await,
+            error = &mut found_damaged => return quarantine::end(run, error).await,
             () = tokio::time::sleep(run.parts.timing.look) => {}
         }
         // The roster changes with what is applied, and only then.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat::{Command, Replica};
+use chat::{Command, Cursor, Replica};
 use futures::StreamExt;
 use futures::future::join_all;
 use tokio::sync::mpsc;
@@ -14,7 +14,7 @@ use tracing::{debug, info, warn};
 use wire::peer::{PeerAnswer, PeerRequest};
 
 use super::node::Timing;
-use crate::app::{ClusterCommand, Entry};
+use crate::app::{ClusterCommand, Digest, Entry};
 use crate::autopilot::{self, Action, Conditions, View};
 use crate::net::Cluster;
 use crate::net::member::{Member, Report};
@@ -23,6 +23,15 @@ use crate::raft::{NodeId, RaftError, RaftState};
 
 /// How long a member may take to say that it is there.
 const ALIVE_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long the voters may take to hash their states; a state of many gigabytes takes long to read.
+const HASHED_WITHIN: Duration = Duration::from_secs(600);
+
+/// How long a voter may take to say whether it has hashed its state: it waits a little until it has.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long to wait before voters that have not hashed their state yet are asked again.
+const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// How long a change of the members may take; one that takes longer is looked at again.
 const CHANGE_WITHIN: Duration = Duration::from_secs(30);
@@ -47,6 +56,7 @@ pub(super) async fn steer(member: Arc<Member>, timing: Timing) {
         led = leads(&member, &state);
         if !led {
             conditions = Conditions::default();
+            member.room().heard(&BTreeMap::new());
             continue;
         }
         found(&member).await;
@@ -57,7 +67,6 @@ pub(super) async fn steer(member: Arc<Member>, timing: Timing) {
         let view = view(&member, member.state(), conditions.at(now_ms));
         if let Some(action) = autopilot::decide(&view, &timing.autopilot) {
             change(&member, action).await;
-            member.room().heard(&BTreeMap::new());
         }
     }
 }
@@ -98,6 +107,7 @@ fn view(member: &Member, state: RaftState, condition: BTreeMap<NodeId, autopilot
         members: state.members,
         roster: member.roster(),
         condition,
+        low: member.room().low(),
     }
 }
 
@@ -107,7 +117,6 @@ async fn change(member: &Member, action: Action) {
     let done = tokio::time::timeout(CHANGE_WITHIN, async {
         match action {
             Action::AddLearner(id, peer) => raft.add_learner(id, peer).await,
-        low: member.room().low(),
             Action::SetVoters(voters) => raft.change_voters(voters).await,
             Action::Remove(ids) => {
                 let peers: Vec<_> = ids.iter().filter_map(|id| member.peer_of(*id)).collect();
@@ -182,6 +191,56 @@ fn look(member: &Member) -> Option<Event> {
         connected: connected.into_iter().map(|(session, _, at)| (session, at)).collect(),
         nodes: nodes.map(|node| Replica(node.node_id)).collect(),
     })
+}
+
+/// Has the replicas compare their states now and then, through the log: a check, and then what most of the voters came to at it. Whoever
+/// came to something else stops.
+pub(super) async fn compare_states(member: Arc<Member>, timing: Timing) {
+    loop {
+        tokio::time::sleep(timing.compare).await;
+        if leads(&member, &member.state())
+            && let Some((index, digest)) = agreed_state(&member).await
+            && member.propose_command(ClusterCommand::Verdict { index, digest }).await.is_err()
+        {
+            debug!("the states could not be compared yet");
+        }
+    }
+}
+
+/// A check, and what more than half of the voters came to at it. None: too few of them said.
+async fn agreed_state(member: &Arc<Member>) -> Option<(Cursor, Digest)> {
+    let index = member.check().await.ok()?;
+    let until = Instant::now() + HASHED_WITHIN;
+    let state = member.state();
+    let mut digests: BTreeMap<NodeId, Digest> = BTreeMap::new();
+    while digests.len() < state.voters.len() && Instant::now() < until && leads(member, &member.state()) {
+        let missing = state.members.iter().filter(|(id, _)| state.voters.contains(id) && !digests.contains_key(id));
+        let asked = missing.map(|(id, peer)| async move {
+            match member.ask_any(peer.peer, PeerRequest::Digest { index }, ANSWERS_WITHIN).await {
+                Some(PeerAnswer::Digest { digest }) => Some((*id, digest?)),
+                _ => None,
+            }
+        });
+        digests.extend(join_all(asked).await.into_iter().flatten());
+        if majority(&digests, state.voters.len()).is_some() {
+            break;
+        }
+        tokio::time::sleep(ASKED_AGAIN_AFTER).await;
+    }
+    let agreed = majority(&digests, state.voters.len());
+    if agreed.is_none() && digests.len() > state.voters.len() / 2 {
+        warn!(
+            index = index.0,
+            "the nodes differ, and no majority of them has the same state: `cluster check` shows which"
+        );
+    }
+    agreed.map(|digest| (index, digest))
+}
+
+/// The digest that more than half of so many voters have.
+fn majority(digests: &BTreeMap<NodeId, Digest>, voters: usize) -> Option<Digest> {
+    let count = |wanted: &Digest| digests.values().filter(|digest| *digest == wanted).count();
+    digests.values().find(|digest| count(digest) > voters / 2).copied()
 }
 
 async fn propose(member: &Arc<Member>, commands: Vec<Command>) {

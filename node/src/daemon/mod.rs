@@ -11,6 +11,7 @@ mod leading;
 mod logging;
 mod node;
 mod place;
+mod quarantine;
 mod secret_file;
 mod signals;
 #[cfg(test)]
@@ -32,10 +33,10 @@ use crate::config::{DaemonConfig, TimingOverrides};
 use crate::net::runtime_files::{Announcement, RuntimeFolder};
 use crate::store::StoreError;
 use crate::store::lmdb::{LmdbLog, LmdbState};
-
-/// Where the first daemon of a machine listens; the next ones take the next free ports.
 use crate::store::log::EntryLog;
 use crate::store::state::StateStore;
+
+/// Where the first daemon of a machine listens; the next ones take the next free ports.
 const PORT_FIRST: u16 = 12340;
 
 /// How often the runtime file is brought up to date, should an interface have come or gone.

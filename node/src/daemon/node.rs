@@ -15,7 +15,7 @@ use wire::secret::{NodeSecret, OperatorKey};
 use wire::{Address, Transport};
 
 use super::host::{Host, Phase, Seat};
-use super::{DaemonError, draft, duties};
+use super::{DaemonError, draft, duties, quarantine};
 use crate::api::ApiContext;
 use crate::app::App;
 use crate::clock::Clock;
@@ -70,6 +70,8 @@ pub struct Timing {
     pub look: Duration,
     pub autopilot: autopilot::Limits,
     pub presence_ttl_ms: u64,
+    /// How often the leader has the states compared: each time, every node reads all that it has.
+    pub compare: Duration,
 }
 
 impl Default for Timing {
@@ -81,6 +83,7 @@ impl Default for Timing {
             look: Duration::from_secs(1),
             autopilot: autopilot::Limits::default(),
             presence_ttl_ms: presence::TTL_MS,
+            compare: Duration::from_secs(3600),
         }
     }
 }
@@ -141,6 +144,7 @@ impl fmt::Debug for Run {
 impl Node {
     /// Starts: takes streams, looks for others. Within a Tokio runtime. Does not wait for anybody.
     pub fn start(parts: Parts) -> Result<Self, DaemonError> {
+        quarantine::refuse(&*parts.records)?;
         let known = driver::membership(&*parts.records)?;
         let net = net(&parts)?;
         let phase = watch::Sender::new(Phase::Starting);

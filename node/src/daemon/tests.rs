@@ -20,6 +20,7 @@ use crate::net::Cluster;
 use crate::net::room::{Disk, LOW_BYTES, NONE_BYTES};
 use crate::store::StoreError;
 use crate::store::memory::{MemoryLog, MemoryState};
+use crate::store::state::StateStore;
 
 /// Nothing in these stories takes longer, on a machine that is busy with others.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -29,7 +30,6 @@ struct Machine {
     records: Arc<FailingRecords>,
     log: Arc<MemoryLog>,
     state: Arc<MemoryState>,
-}
     disk: Arc<Space>,
 }
 
@@ -44,6 +44,7 @@ impl Disk for Space {
     fn free_bytes(&self) -> u64 {
         self.0.load(Ordering::SeqCst)
     }
+}
 
 /// Records on a disk that can fail.
 #[derive(Default)]
@@ -93,8 +94,8 @@ impl Town {
             records: Arc::default(),
             log: MemoryLog::new(),
             state: MemoryState::new(app::TABLES),
-        })
             disk: Arc::new(Space(AtomicU64::new(u64::MAX))),
+        })
     }
 
     fn start(&mut self, number: u8) {
@@ -102,6 +103,10 @@ impl Town {
     }
 
     fn start_with(&mut self, number: u8, timing: Timing) {
+        self.try_start_with(number, timing).expect("the node starts");
+    }
+
+    fn try_start_with(&mut self, number: u8, timing: Timing) -> Result<(), DaemonError> {
         let transport: Arc<dyn Transport> = self.network.join(peer(number));
         let keys = Keys { node: self.secret.node_secret(), operator: Some(self.secret.operator_key()) };
         let (expect, machine) = (self.expect, self.machine(number));
@@ -121,7 +126,8 @@ impl Town {
             timing,
             disk: Arc::clone(&machine.disk) as _,
         };
-        self.nodes.insert(number, Node::start(parts).expect("the node starts"));
+        self.nodes.insert(number, Node::start(parts)?);
+        Ok(())
     }
 
     /// The process dies; what was on the disk stays.
@@ -133,16 +139,16 @@ impl Town {
         (machine.log, machine.state) = (machine.log.crash(), machine.state.crash());
     }
 
-    async fn joined(&self, number: u8) -> Cluster {
-        within("the node joins", self.nodes[&number].joined()).await
-    }
-
-    async fn ended(&self, number: u8) -> DaemonError {
     /// So many bytes are left on its disk.
     fn fill(&self, number: u8, free_bytes: u64) {
         self.machines[&number].disk.0.store(free_bytes, Ordering::SeqCst);
     }
 
+    async fn joined(&self, number: u8) -> Cluster {
+        within("the node joins", self.nodes[&number].joined()).await
+    }
+
+    async fn ended(&self, number: u8) -> DaemonError {
         within("the node ends", self.nodes[&number].ended()).await
     }
 
@@ -180,6 +186,7 @@ fn timing(number: u8) -> Timing {
         forming: Duration::from_millis(100),
         look: Duration::from_millis(200),
         autopilot: Limits { well_ms: 1_000, dead_ms: 5_000, ..Limits::default() },
+        compare: Duration::from_millis(500),
         ..Timing::default()
     }
 }
@@ -406,6 +413,33 @@ async fn where_a_majority_has_no_room_clients_are_told_and_the_cluster_stays() {
     town.fill(1, u64::MAX);
     town.fill(2, u64::MAX);
     town.eventually("there is room", async |_| cluster.propose(create()).await.is_ok()).await;
+}
+
+/// A row that is as good as any, and that the other nodes do not have.
+fn put_wrong_row(town: &Town, number: u8) {
+    let names = app::TABLES.iter().find(|table| table.0 == "names").expect("there are names");
+    let state: &dyn StateStore = &*town.machines[&number].state;
+    state.write(&mut |to| to.put(*names, b"mallory", &[1, 1])).expect("the store works");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_state_differs_takes_itself_out_for_good() {
+    for leads in [false, true] {
+        let mut town = Town::of(3, 3);
+        let cluster = town.joined(1).await;
+        propose(&cluster).await;
+        let leader = town.leader(1).await;
+        let wrong = (1..=3).find(|number| (*number == leader) == leads).expect("one of them");
+        put_wrong_row(&town, wrong);
+        let error = town.ended(wrong).await;
+        assert!(error.message.contains("is not what the others have"), "{error:?}");
+        assert_eq!(error.exit_code, 6);
+        town.crash(wrong).await;
+        let refused = town.try_start_with(wrong, timing(wrong)).expect_err("it stays out");
+        assert_eq!(refused.message, error.message);
+        let other = (1..=3).find(|number| *number != wrong).expect("two are left");
+        propose(&town.joined(other).await).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -91,6 +91,14 @@ impl Member {
         }
     }
 
+    /// Puts a check into the log, on the leader, and returns where it is.
+    pub(crate) async fn check(&self) -> Result<Cursor, PeerAnswer> {
+        match self.propose_here(Entry::Cluster(ClusterCommand::Check).encode()).await {
+            PeerAnswer::Proposed { index, .. } => Ok(index),
+            other => Err(other),
+        }
+    }
+
     /// Puts an entry of the cluster's own into the log, on the leader.
     pub(crate) async fn propose_command(&self, command: ClusterCommand) -> Result<AppReply, PeerAnswer> {
         match self.propose_here(Entry::Cluster(command).encode()).await {

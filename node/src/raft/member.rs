@@ -28,6 +28,7 @@ use super::server::Server;
 use super::state::{self, View};
 use super::types::{Command, Runtime, TypeConfig};
 use super::{Dialer, NodeId, Peer, ProposeError, RaftError, RaftState, Timing};
+use crate::store::StoreError;
 use crate::store::log::EntryLog;
 
 /// A proposal that a leader took and then lost its majority over is never answered by openraft.
@@ -187,6 +188,11 @@ impl Raft {
                 _ => "Raft has stopped".to_owned(),
             }
         }
+    }
+
+    /// What was wrong with the store, where that is why this member cannot go on.
+    pub fn store_failure(&self) -> Option<StoreError> {
+        self.inner.view.failure.first().cloned()
     }
 
     /// Stops, and closes the log once all of it is on the disk.

@@ -26,6 +26,10 @@ pub enum StoreError {
     )]
     Damaged { place: String, what: String },
     #[error(
+        "the state of this node is not what the others have: it differed at entry {index}. It serves nothing any more. Remove its data folder and let the node join anew."
+    )]
+    Differs { index: u64 },
+    #[error(
         "{place} was written by a newer version ({found}, this is {known}); nothing was changed. Run the newer version."
     )]
     Newer { place: String, found: u32, known: u32 },

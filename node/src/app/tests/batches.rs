@@ -1,6 +1,7 @@
 //! Batches: one transaction each, cut at a check, harmless when they come again, stopped by a bad disk.
 
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use chat::Notice;
 
@@ -30,6 +31,30 @@ fn only_the_last_digests_are_kept() {
     }
     assert_eq!(replica.app.digest_at(first), None);
     assert!(replica.app.digest_at(Cursor(9)).is_some());
+}
+
+#[test]
+fn whoever_differs_from_the_verdict_stops() {
+    let mut replica = Replica::in_memory();
+    replica.joined("alice");
+    let check = Cursor(replica.next);
+    let own = replica.digest();
+    let verdict = |index, digest| Entry::Cluster(ClusterCommand::Verdict { index, digest });
+    replica.apply(&[verdict(check, own), CHECK]).unwrap();
+    replica.apply(&[verdict(check, [7; 32])]).unwrap();
+    let differs = Err(StoreError::Differs { index: check.0 });
+    assert_eq!(replica.apply(&[CHECK]), differs, "nothing more is applied");
+}
+
+#[test]
+fn a_verdict_may_come_while_the_replica_is_still_hashing() {
+    let mut replica = Replica::in_memory();
+    let check = Cursor(replica.next + 1);
+    let verdict = Entry::Cluster(ClusterCommand::Verdict { index: check, digest: [7; 32] });
+    replica.apply(&[verdict, CHECK]).unwrap();
+    let until = Instant::now() + Duration::from_secs(10);
+    let refused = std::iter::from_fn(|| (Instant::now() < until).then(|| replica.apply(&[CHECK])));
+    assert_eq!(refused.flat_map(Result::err).next(), Some(StoreError::Differs { index: check.0 }));
 }
 
 #[test]
@@ -166,8 +191,8 @@ impl StateStore for FailsAfter {
     fn size_bytes(&self) -> u64 {
         self.store.size_bytes()
     }
-}
 
     fn room_bytes(&self) -> u64 {
         self.store.room_bytes()
     }
+}

@@ -53,6 +53,10 @@ fn entries_keep_their_bytes() {
             "01000503010405".to_owned(),
         ),
         (Entry::Cluster(ClusterCommand::Check), "010103".to_owned()),
+        (
+            Entry::Cluster(ClusterCommand::Verdict { index: Cursor(5), digest: [7; 32] }),
+            format!("01010405{}", "07".repeat(32)),
+        ),
     ];
     for (entry, bytes) in golden {
         assert_eq!(hex(entry.encode()), bytes);
