@@ -40,3 +40,4 @@ pub mod panic;
 pub mod presence;
 pub mod raft;
 pub mod store;
+pub mod trap;

@@ -11,6 +11,7 @@ use tokio::runtime::Builder;
 
 fn main() {
     node::panic::abort_on_panic();
+    node::trap::explain_damage();
     let code = match Invocation::parse(std::env::args_os()) {
         Ok(Invocation::Daemon(args)) => daemon(*args),
         Ok(Invocation::Client(args)) => client(*args),

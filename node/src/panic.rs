@@ -8,6 +8,7 @@ pub fn abort_on_panic() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         report(panic);
+        crate::trap::will_abort();
         std::process::abort();
     }));
 }
@@ -28,6 +29,7 @@ mod tests {
     fn a_panic_in_a_task_ends_the_process() {
         if std::env::var_os(TO_PANIC).is_some() {
             abort_on_panic();
+            crate::trap::explain_damage();
             let runtime = tokio::runtime::Runtime::new().expect("a runtime");
             // Tokio catches it, so that without the hook this process would end well.
             runtime.block_on(async { tokio::spawn(async { panic!("on purpose") }).await.expect_err("it panics") });
@@ -39,5 +41,6 @@ mod tests {
         let said = String::from_utf8_lossy(&ended.stderr);
         assert_eq!(ended.status.signal(), Some(SIGABRT), "{} {said}", ended.status);
         assert!(said.contains("on purpose"), "{said}");
+        assert!(!said.contains(crate::trap::SENTENCE), "nothing is wrong with the data: {said}");
     }
 }

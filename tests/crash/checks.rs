@@ -39,19 +39,33 @@ pub(crate) struct Looked {
 
 /// Opens what is left of a node, as the node does, and replays its log. An error is a sentence.
 pub(crate) fn look(name: &'static str, dir: &Path) -> Result<Looked, String> {
+    look_after(name, dir, || Ok(()))
+}
+
+/// The same, with something that happens to the folder once all in it is open.
+pub(crate) fn look_after(
+    name: &'static str,
+    dir: &Path,
+    happens: impl FnOnce() -> Result<(), String>,
+) -> Result<Looked, String> {
     let refused = |error| format!("{name} does not open: {error}");
     let folder = Folder::open(dir, &|bytes| rand::rngs::OsRng.fill_bytes(bytes)).map_err(refused)?;
+    let identity = fs::read(dir.join("identity")).map_err(|error| format!("{name}: {error}"))?;
+    let (promise, membership) = formation::kept(&folder).map_err(refused)?;
+    if membership.is_some() {
+        folder.require_stores().map_err(refused)?;
+    }
     let log = LmdbLog::open(&folder.log_dir()).map_err(refused)?;
     let state = LmdbState::open(&folder.state_dir(), app::TABLES).map_err(refused)?;
-    let (promise, membership) = formation::kept(&folder).map_err(refused)?;
+    formation::check_log(membership.as_ref(), &*log).map_err(refused)?;
     let app = App::open(Arc::clone(&state) as Arc<dyn StateStore>).map_err(refused)?;
+    happens()?;
     let contents = inspect::inspect(Arc::clone(&log) as Arc<dyn EntryLog>).map_err(refused)?;
     let applied = app.applied().borrow().0;
     let last = replay(name, &app, &contents, applied)?;
     let messages = messages(name, &*state)?;
     let digested = last.map(|last| digest(name, &app, last)).transpose()?;
     log.close();
-    let identity = fs::read(dir.join("identity")).map_err(|error| format!("{name}: {error}"))?;
     Ok(Looked { name, identity, contents, applied, promise, membership, messages, digested })
 }
 
@@ -197,6 +211,26 @@ fn identity_stayed(node: &Looked, disk: &Disk, recording: &Recording) -> Result<
 }
 
 impl Looked {
+    /// Whether a comparison of the two states tells them apart.
+    pub(crate) fn state_differs_from(&self, other: &Self) -> bool {
+        self.digested != other.digested
+    }
+
+    /// In what this is not as the other; None: in nothing.
+    pub(crate) fn differs_from(&self, other: &Self) -> Option<String> {
+        let looks = [
+            ("the identity", self.identity == other.identity),
+            // What was promised has done its work once there is a membership.
+            ("what was promised", self.membership.is_some() || self.promise == other.promise),
+            ("the membership", self.membership == other.membership),
+            ("the log", self.contents == other.contents),
+            ("the messages", self.messages == other.messages),
+            ("the state", self.digested == other.digested),
+        ];
+        let differ: Vec<_> = looks.iter().filter(|(_, alike)| !alike).map(|(what, _)| *what).collect();
+        (!differ.is_empty()).then(|| format!("{} opened, and {} differ", self.name, differ.join(", ")))
+    }
+
     /// The founding record that the node has said yes to.
     fn bound_by(&self) -> Option<&FoundingRecord> {
         self.membership.as_ref().map(|membership| &membership.founding).or(self.promise.given.as_ref())

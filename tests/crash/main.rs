@@ -12,6 +12,7 @@
 
 mod arguments;
 mod checks;
+mod damage;
 mod interpose;
 mod processes;
 mod profiles;

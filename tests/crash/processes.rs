@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use node::config::{DaemonConfig, Sources};
 use tests::disk::SAID;
 use tokio::time::sleep;
 
+use crate::damage;
 use crate::interpose::{self, Syncing};
 use crate::scenario::{self, Length};
 
@@ -24,6 +26,8 @@ pub(crate) enum Role {
     People(u32),
     /// What starts and stops the others, and leaves the recording in this folder.
     Stage(PathBuf, Length, Syncing),
+    /// What damages copies of what was recorded in this folder, in ways with these numbers and this seed.
+    Damaged(PathBuf, Range<u64>, u64),
 }
 
 /// Where a recorded process leaves its notes, what orders them, and the folder that counts.
@@ -66,6 +70,14 @@ impl Role {
                 }
                 Ok(Self::Stage(folder, length, syncing))
             }
+            Some("damaged") => {
+                let folder = arguments.next().map(PathBuf::from).ok_or_else(|| "of what?".to_owned())?;
+                let numbers: Vec<u64> = arguments.filter_map(|number| number.parse().ok()).collect();
+                match numbers[..] {
+                    [from, to, seed] => Ok(Self::Damaged(folder, from..to, seed)),
+                    _ => Err("which damages, and with which seed?".to_owned()),
+                }
+            }
             _ => Err("a process is a daemon, or people".to_owned()),
         }
     }
@@ -75,6 +87,9 @@ impl Role {
 pub(crate) fn run(role: Role) -> Result<(), String> {
     if let Role::Stage(folder, length, syncing) = role {
         return scenario::record(&folder, length, syncing);
+    }
+    if let Role::Damaged(folder, numbers, seed) = role {
+        return damage::work(&folder, numbers, seed);
     }
     node::panic::abort_on_panic();
     let path = |name| std::env::var_os(name).map(PathBuf::from).ok_or_else(|| format!("{name} is not set"));
@@ -87,7 +102,7 @@ pub(crate) fn run(role: Role) -> Result<(), String> {
     recorded.map_err(|error| format!("this process cannot be recorded: {error}"))?;
     match role {
         Role::Daemon(arguments) => daemon(arguments),
-        Role::Stage(..) => unreachable!("above"),
+        Role::Stage(..) | Role::Damaged(..) => unreachable!("above"),
         Role::People(count) => {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
             runtime.map_err(|error| error.to_string())?.block_on(people(count))

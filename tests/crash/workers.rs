@@ -17,13 +17,14 @@ use crate::checks::{self, Digested, Known};
 use crate::processes::{account, profile};
 use crate::scenario::{self, NODES, PEOPLE};
 use crate::states::{Moments, State};
-use crate::{interpose, profiles};
+use crate::{damage, interpose, profiles};
 
 /// What is to be done.
 pub(crate) struct Trial {
     pub(crate) states: Range<u64>,
     pub(crate) seed: u64,
     pub(crate) jobs: u64,
+    pub(crate) damages: Range<u64>,
     /// One that is there already.
     pub(crate) recording: Option<PathBuf>,
 }
@@ -109,7 +110,7 @@ fn is_found(control: &Control, trial: &Trial, home: &Path) -> Result<bool, Strin
     let began = Instant::now();
     let folder = home.join(control.how);
     record(&folder, &["short", control.how])?;
-    let tried = Trial { states: 0..control.states, seed: trial.seed, jobs: trial.jobs, recording: None };
+    let tried = Trial { states: 0..control.states, seed: trial.seed, jobs: trial.jobs, damages: 0..0, recording: None };
     let mut sum = share_out(&tried, &folder)?;
     sum.wrong.sort();
     let Some((first, wrong)) = sum.wrong.first() else {
@@ -165,11 +166,12 @@ fn try_all(trial: &Trial, folder: &Path) -> Result<bool, String> {
         sum.ahead,
     );
     sum.wrong.sort();
+    let unharmed = damage::try_all(folder, trial.damages.clone(), trial.seed)?;
     for (number, wrong) in sum.wrong.iter().take(TOLD_MAX) {
         println!("state {number}: {wrong}");
         println!("again: cargo xtask crash --recording {} --seed {} --state {number}", folder.display(), trial.seed);
     }
-    Ok(sum.wrong.is_empty())
+    Ok(sum.wrong.is_empty() && unharmed)
 }
 
 /// Starts the workers, and listens to them.
@@ -264,7 +266,7 @@ pub(crate) fn work(share: &Share) -> Result<(), String> {
     Ok(())
 }
 
-fn say(line: &Line) -> Result<(), String> {
+pub(crate) fn say(line: &impl Serialize) -> Result<(), String> {
     let line = serde_json::to_string(line).map_err(|error| error.to_string())?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|error| error.to_string())

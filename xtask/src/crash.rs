@@ -5,14 +5,20 @@ use crate::command::{Outcome, WITHOUT_THE_WINDOW, step};
 /// How many states are tried, unless it is said.
 const STATES: &str = "3000";
 
+/// And how many kinds of damage to a node's files.
+const DAMAGES: &str = "1000";
+
 /// Tries states. Arguments are the trial's own.
 pub(crate) fn crash(arguments: &[String]) -> Outcome {
     let mut all = vec!["test", "--locked", "--release"];
     all.extend(WITHOUT_THE_WINDOW);
     all.extend(["--test", "crash", "--"]);
-    let is_counted = arguments.iter().any(|argument| argument == "--states" || argument == "--state");
-    if !is_counted {
+    let says = |options: &[&str]| arguments.iter().any(|argument| options.contains(&argument.as_str()));
+    if !says(&["--states", "--state"]) {
         all.extend(["--states", STATES]);
+    }
+    if !says(&["--damages", "--damage"]) {
+        all.extend(["--damages", DAMAGES]);
     }
     all.extend(arguments.iter().map(String::as_str));
     step("cargo", &all)

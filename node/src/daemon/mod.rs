@@ -30,6 +30,7 @@ use crate::app;
 use crate::autopilot;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{DaemonConfig, TimingOverrides};
+use crate::formation;
 use crate::net::runtime_files::{Announcement, RuntimeFolder};
 use crate::store::StoreError;
 use crate::store::lmdb::{LmdbLog, LmdbState};
@@ -96,6 +97,9 @@ async fn run_in(config: DaemonConfig, place: Place) -> Result<(), DaemonError> {
     let transport = listen(&config, &place).await?;
     let runtime = RuntimeFolder(config.paths.nodes_dir());
     let folder = Arc::clone(&place.folder);
+    if formation::kept(&*folder)?.1.is_some() {
+        folder.require_stores()?;
+    }
     let log = LmdbLog::open(&folder.log_dir())?;
     let state = LmdbState::open(&folder.state_dir(), app::TABLES)?;
     let announcing = announce(runtime.clone(), &place, Arc::clone(&transport));

@@ -20,7 +20,7 @@ use crate::api::ApiContext;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::formation::driver::{self, Formation, FormationError};
-use crate::formation::{Me, Membership, PEERS, Records, load};
+use crate::formation::{Me, Membership, PEERS, Records, check_log, load};
 use crate::net::member::{self, Member};
 use crate::net::rendezvous::{self, Encounter, Sources};
 use crate::net::room::Disk;
@@ -146,6 +146,7 @@ impl Node {
     pub fn start(parts: Parts) -> Result<Self, DaemonError> {
         quarantine::refuse(&*parts.records)?;
         let known = driver::membership(&*parts.records)?;
+        check_log(known.as_ref(), &*parts.log)?;
         let net = net(&parts)?;
         let phase = watch::Sender::new(Phase::Starting);
         let host = Arc::new(Host::new(phase.subscribe()));

@@ -415,6 +415,16 @@ async fn where_a_majority_has_no_room_clients_are_told_and_the_cluster_stays() {
     town.eventually("there is room", async |_| cluster.propose(create()).await.is_ok()).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_lost_the_record_of_its_cluster_does_not_begin_anew() {
+    let mut town = Town::of(3, 3);
+    propose(&town.joined(1).await).await;
+    town.crash(1).await;
+    town.machines.get_mut(&1).expect("it has a machine").records = Arc::default();
+    let refused = town.try_start_with(1, timing(1)).expect_err("it has voted");
+    assert!(refused.message.contains("is missing"), "{refused:?}");
+}
+
 /// A row that is as good as any, and that the other nodes do not have.
 fn put_wrong_row(town: &Town, number: u8) {
     let names = app::TABLES.iter().find(|table| table.0 == "names").expect("there are names");

@@ -7,8 +7,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use wire::peer::{FoundingRecord, Incarnation};
 
+use crate::raft::inspect::is_used;
 use crate::store::StoreError;
 use crate::store::folder::Folder;
+use crate::store::log::EntryLog;
 
 /// Small durable records, by name: a data folder, or its twin in memory.
 pub trait Records: Send + Sync + 'static {
@@ -84,6 +86,16 @@ pub(crate) const PEERS: &str = "peers";
 /// What a node has said of founding records, and what it became, as its disk has it.
 pub fn kept(records: &dyn Records) -> Result<(Promise, Option<Membership>), StoreError> {
     Ok((load(records, PROMISE)?.unwrap_or_default(), load(records, MEMBERSHIP)?))
+}
+
+/// Refuses a log that Raft has written to where it is not known any more in which cluster: the membership is on the disk before Raft
+/// starts.
+pub fn check_log(membership: Option<&Membership>, log: &dyn EntryLog) -> Result<(), StoreError> {
+    if membership.is_some() || !is_used(log)? {
+        return Ok(());
+    }
+    let what = "the record of the cluster that this node belongs to is missing; what is left".to_owned();
+    Err(StoreError::Damaged { place: "the data folder".to_owned(), what })
 }
 
 /// Reads a record as its type. One that cannot be read as such is damaged: its CRC was right, so it was

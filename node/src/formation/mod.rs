@@ -23,6 +23,6 @@ mod state;
 
 pub use founding::{Draft, name_founders};
 pub(crate) use kept::{CLUSTER, PEERS, load, save};
-pub use kept::{Membership, MemoryRecords, Promise, Records, kept};
+pub use kept::{Membership, MemoryRecords, Promise, Records, check_log, kept};
 pub use rules::step;
 pub use state::{Action, AnswerId, Event, Me, State};

@@ -40,6 +40,11 @@ pub struct Contents {
     pub entries: Vec<Logged>,
 }
 
+/// Whether a member has ever written to this log.
+pub fn is_used(log: &dyn EntryLog) -> Result<bool, StoreError> {
+    Ok(log.extent().end > 0 || log.get(VOTE)?.is_some())
+}
+
 /// Reads and checks all of a log, as a member that starts on it does.
 pub fn inspect(log: Arc<dyn EntryLog>) -> Result<Contents, StoreError> {
     let failure = Failure::default();

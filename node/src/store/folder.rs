@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use wire::peer::StoreId;
 
-use super::{StoreError, file};
+use super::{StoreError, file, lmdb};
 
 const SEED_SIZE_BYTES: usize = 32;
 const STORE_ID_SIZE_BYTES: usize = 16;
@@ -68,6 +68,17 @@ impl Folder {
     /// Where the application's tables lie.
     pub fn state_dir(&self) -> PathBuf {
         self.path.join("state")
+    }
+
+    /// Refuses a folder whose stores are not both there. Each is made where there is none, which is wrong for a node that has had
+    /// them: without its log it does not know whom it voted for.
+    pub fn require_stores(&self) -> Result<(), StoreError> {
+        for (dir, what) in [(self.log_dir(), "Raft's log"), (self.state_dir(), "the node's state")] {
+            if !lmdb::has_begun(&dir) {
+                return Err(damaged(&self.path, &format!("{what} is missing; what is left")));
+            }
+        }
+        Ok(())
     }
 
     /// The record of this name; None where it was never written.
@@ -135,6 +146,17 @@ mod tests {
         let again = open(&path).unwrap();
         assert_eq!((again.seed(), again.store_id()), (seed, store_id));
         assert_ne!(open(&dir.path().join("c")).unwrap().seed(), seed);
+    }
+
+    #[test]
+    fn a_store_that_has_been_there_must_be_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = open(dir.path()).unwrap();
+        drop(lmdb::LmdbLog::open(&folder.log_dir()).unwrap());
+        drop(lmdb::LmdbState::open(&folder.state_dir(), &[]).unwrap());
+        assert_eq!(folder.require_stores(), Ok(()));
+        fs::remove_file(folder.log_dir().join("data.mdb")).unwrap();
+        assert!(matches!(folder.require_stores(), Err(StoreError::Damaged { .. })));
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(super) enum Sync {
 const READERS_MAX: u32 = 1024;
 
 /// The file that holds an environment; LMDB has the name.
-const DATA: &str = "data.mdb";
+pub(super) const DATA: &str = "data.mdb";
 
 /// Where a new environment is made.
 const ASIDE: &str = "new";

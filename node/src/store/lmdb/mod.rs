@@ -13,5 +13,12 @@ mod tail;
 mod transaction;
 mod writer;
 
+use std::path::Path;
+
 pub use log::LmdbLog;
 pub use state::LmdbState;
+
+/// Whether there is a log, or a state, in this folder: each is named only once it is on the disk.
+pub(super) fn has_begun(dir: &Path) -> bool {
+    dir.join(env::DATA).exists() || dir.join(state::CURRENT).exists()
+}

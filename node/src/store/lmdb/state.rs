@@ -18,7 +18,7 @@ use super::generation::{Generation, LmdbRead, LmdbWrite};
 use crate::store::state::{Read, Row, Staged, StateStore, Table, Write};
 use crate::store::{StoreError, file};
 
-const CURRENT: &str = "current";
+pub(super) const CURRENT: &str = "current";
 
 /// The application's tables.
 #[derive(Debug)]
