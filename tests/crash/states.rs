@@ -1,5 +1,7 @@
 //! Which moments are tried, and what is left in each: all that a seed draws.
 
+use std::collections::BTreeMap;
+
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -23,8 +25,9 @@ pub(crate) struct State {
 /// The moments of a recording that are looked at more often than others.
 pub(crate) struct Moments {
     end: u64,
-    /// Where names change, folders are synced, and files are cut.
-    names: Vec<u64>,
+    /// Where names change, folders are synced, and files are cut, by which name it is: one that changes twice is as interesting as one
+    /// that does all the time.
+    names: BTreeMap<String, Vec<u64>>,
     /// Where each chapter begins, and its name.
     chapters: Vec<(u64, String)>,
 }
@@ -32,7 +35,12 @@ pub(crate) struct Moments {
 impl Moments {
     pub(crate) fn of(recording: &Recording) -> Self {
         let is_write = |kind| matches!(kind, Kind::Write | Kind::WriteSynced | Kind::Sync);
-        let names = recording.ops.iter().filter(|op| !is_write(op.head.kind)).map(|op| op.head.stamp).collect();
+        let mut names: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+        for op in recording.ops.iter().filter(|op| !is_write(op.head.kind)) {
+            let path = op.path();
+            let name = path.rsplit('/').next().unwrap_or(&path).to_owned();
+            names.entry(name).or_default().push(op.head.stamp);
+        }
         let chapter = |said: &tests::disk::Said| Some((said.stamp, said.line.strip_prefix("chapter ")?.to_owned()));
         let chapters = recording.said.iter().filter_map(chapter).collect();
         Self { end: recording.end(), names, chapters }
@@ -49,7 +57,9 @@ impl Moments {
         let mut chance = StdRng::seed_from_u64(seed.wrapping_mul(SEED_STRIDE) ^ number);
         let point = match chance.gen_range(0..10) {
             0..4 => {
-                let name = self.names.choose(&mut chance).copied().unwrap_or(0);
+                let which = chance.gen_range(0..self.names.len().max(1));
+                let stamps = self.names.values().nth(which).map_or(&[][..], Vec::as_slice);
+                let name = stamps.choose(&mut chance).copied().unwrap_or(0);
                 (name + chance.gen_range(0..4)).min(self.end)
             }
             4..8 => {

@@ -1,5 +1,7 @@
 //! What goes wrong: faults that the seed draws, that overlap, and that end.
 
+mod plots;
+
 use std::ops::Range;
 use std::time::Duration;
 
@@ -9,6 +11,8 @@ use tests::history::{Recorder, What};
 use tokio::time::{Instant, sleep_until};
 use wire::PeerId;
 
+use self::plots::TwoElections;
+pub(crate) use self::plots::contest_founding;
 use crate::devices::Device;
 use crate::machines::{Machines, Number, peer};
 
@@ -29,6 +33,7 @@ enum Fault {
     CrashMany,
     CrashAll,
     StallAndCrash,
+    TwoElections,
     Leave,
     Wipe,
     Add,
@@ -56,6 +61,7 @@ const WEIGHTS: &[(Fault, u64)] = &[
     (Fault::CrashMany, 3),
     (Fault::CrashAll, 2),
     (Fault::StallAndCrash, 6),
+    (Fault::TwoElections, 6),
     (Fault::Leave, 3),
     (Fault::Wipe, 5),
     (Fault::Add, 2),
@@ -87,6 +93,8 @@ enum Undo {
     NoLoss,
     Unstall(Number),
     MakeRoom(Vec<Number>),
+    /// What is next in a plot.
+    Plot(TwoElections),
 }
 
 /// Makes things go wrong, and right again.
@@ -97,28 +105,35 @@ pub(crate) struct Nemesis {
     due: Vec<(Instant, Undo)>,
     /// What is under way.
     now: Option<Fault>,
+    /// Nothing else is to come in between.
+    plotting: bool,
     /// What there was.
     pub(crate) kinds: Vec<String>,
 }
 
 impl Nemesis {
     pub(crate) fn new(chance: Chance, recorder: Recorder) -> Self {
-        Self { chance, recorder, due: Vec::new(), now: None, kinds: Vec::new() }
+        Self { chance, recorder, due: Vec::new(), now: None, plotting: false, kinds: Vec::new() }
     }
 
     /// For so long.
     pub(crate) async fn rage(&mut self, machines: &mut Machines, devices: &mut [Device], duration: Duration) {
         let end = Instant::now() + duration;
+        if self.chance.one_in(3) {
+            self.now = Some(Fault::TwoElections);
+            self.plot_two_elections(machines).await;
+        }
         let mut next = Instant::now() + self.chance.ms(PAUSE_MS);
         while Instant::now() < end {
             let first_due = self.due.iter().map(|(at, _)| *at).min();
-            sleep_until(first_due.into_iter().fold(next, Instant::min).min(end)).await;
+            let strikes = if self.plotting { end } else { next };
+            sleep_until(first_due.into_iter().fold(strikes, Instant::min).min(end)).await;
             machines.bury();
             while let Some(at) = self.due.iter().position(|(at, _)| *at <= Instant::now()) {
                 let (_, undo) = self.due.remove(at);
                 self.undo(undo, machines, devices).await;
             }
-            if Instant::now() >= next {
+            if Instant::now() >= next && !self.plotting {
                 self.strike(machines, devices).await;
                 next = Instant::now() + self.chance.ms(PAUSE_MS);
             }
@@ -192,6 +207,7 @@ impl Nemesis {
                 some.iter().for_each(|number| machines.leave_room(*number, left));
                 self.later(Undo::MakeRoom(some));
             }
+            (Fault::TwoElections, Some(_)) => self.plot_two_elections(machines).await,
             (Fault::Leave, Some(number)) => {
                 self.tell(format!("machine {number} is shut down in good order"));
                 machines.leave(number).await;
@@ -345,6 +361,10 @@ impl Nemesis {
             Undo::Calm(ways) => ways.iter().for_each(|(from, to)| machines.weather.slow(*from, *to, None)),
             Undo::NoLoss => machines.weather.lose_one_in(None),
             Undo::Unstall(number) => machines.stall(number, false),
+            Undo::Plot(plot) => {
+                self.now = None;
+                self.plot_on(plot, machines).await;
+            }
             Undo::MakeRoom(numbers) => numbers.iter().for_each(|number| machines.leave_room(*number, u64::MAX)),
         }
     }

@@ -10,7 +10,7 @@ use tests::rest::{look_at, note_digest};
 use tokio::time::{sleep, timeout};
 
 use crate::devices::{Device, Place};
-use crate::faults::{Nemesis, peers};
+use crate::faults::{Nemesis, contest_founding, peers};
 use crate::machines::Machines;
 use crate::time::Elapsed;
 
@@ -35,8 +35,10 @@ pub(crate) async fn run(seed: u64, folder: &Path) -> Result<Ran, String> {
     let chance = Chance::new(seed);
     let count = if chance.one_in(3) { 5 } else { 3 };
     let mut machines = Machines::start(seed, count, elapsed, chance.clone(), recorder.clone());
-    if chance.one_in(2) {
-        disturb_founding(&mut machines, &chance, &recorder).await;
+    match chance.number(0..6) {
+        0..3 => disturb_founding(&mut machines, &chance, &recorder).await,
+        3 if count == 3 => contest_founding(&mut machines, &chance, &recorder).await,
+        _ => {}
     }
     founded(&machines).await?;
 
