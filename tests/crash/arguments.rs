@@ -8,6 +8,9 @@ use crate::workers::{Share, Trial};
 /// How many states `cargo test` tries.
 const USUAL: u64 = 300;
 
+/// How many daemons it kills.
+const KILLS_USUAL: u64 = 4;
+
 /// How many kinds of damage it tries.
 const DAMAGES_USUAL: u64 = 100;
 
@@ -22,8 +25,7 @@ pub(crate) enum Wanted {
     All(Trial),
 }
 
-const USAGE: &str =
-    "usage: [--states COUNT] [--damages COUNT] [--seed S] [--jobs COUNT] [--recording FOLDER [--state N | --damage N]]";
+const USAGE: &str = "usage: [--states COUNT] [--damages COUNT] [--kills COUNT] [--seed S] [--jobs COUNT] [--kill N] [--recording FOLDER [--state N | --damage N]]";
 
 /// Understands the arguments, ours and those that `cargo test` gives to every test.
 pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Wanted, String> {
@@ -32,7 +34,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Wanted, S
         return Role::parse(arguments).map(Wanted::Process);
     }
     let (mut states, mut seed, mut jobs, mut state, mut recording, mut share) = (None, None, None, None, None, None);
-    let (mut damages, mut damage) = (None, None);
+    let (mut damages, mut damage, mut kills, mut kill) = (None, None, None, None);
     let mut is_for_us = true;
     while let Some(argument) = arguments.next() {
         let mut value = |what: &str| arguments.next().ok_or_else(|| format!("{what} needs a value; {USAGE}"));
@@ -40,6 +42,8 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Wanted, S
             "--states" => states = Some(number(&value("--states")?)?),
             "--damages" => damages = Some(number(&value("--damages")?)?),
             "--damage" => damage = Some(number(&value("--damage")?)?),
+            "--kills" => kills = Some(number(&value("--kills")?)?),
+            "--kill" => kill = Some(number(&value("--kill")?)?),
             "--seed" => seed = Some(number(&value("--seed")?)?),
             "--jobs" => jobs = Some(number(&value("--jobs")?)?.max(1)),
             "--state" => state = Some(number(&value("--state")?)?),
@@ -52,19 +56,20 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Wanted, S
         }
     }
     let seed = seed.unwrap_or(0);
-    // One of either alone is all of it.
-    let of = |one: Option<u64>, other: Option<u64>, count: u64| match (one, other) {
-        (Some(one), _) => one..one + 1,
-        (None, Some(_)) => 0..0,
-        (None, None) => 0..count,
+    // One alone is all of it.
+    let is_one = state.is_some() || damage.is_some() || kill.is_some();
+    let of = |one: Option<u64>, count: Option<u64>, usual: u64| match one {
+        Some(one) => one..one + 1,
+        None if is_one => 0..0,
+        None => 0..count.unwrap_or(usual),
     };
-    let (states, damages) =
-        (of(state, damage, states.unwrap_or(USUAL)), of(damage, state, damages.unwrap_or(DAMAGES_USUAL)));
+    let (states, damages) = (of(state, states, USUAL), of(damage, damages, DAMAGES_USUAL));
+    let kills = of(kill, kills, KILLS_USUAL);
     let processors = || std::thread::available_parallelism().map_or(1, usize::from) as u64;
     let jobs = jobs.unwrap_or_else(processors);
     match (share, recording) {
         (Some(share), Some(recording)) => Ok(Wanted::Worker(Share { recording, states, seed, share, of: jobs })),
-        (None, recording) if is_for_us => Ok(Wanted::All(Trial { states, damages, seed, jobs, recording })),
+        (None, recording) if is_for_us => Ok(Wanted::All(Trial { states, damages, kills, seed, jobs, recording })),
         _ => Ok(Wanted::Nothing),
     }
 }

@@ -180,13 +180,19 @@ pub(crate) fn compare(looked: &[Looked], known: &Known, disk: &Disk, recording: 
     }
     founding_is_bound(looked, disk)?;
     leaders_were_elected(looked)?;
-    for message in &known.stored {
+    kept_by_most(&known.stored, looked)?;
+    same_digests(looked.iter().filter_map(|node| node.digested.clone()))
+}
+
+/// What was acknowledged is at a majority of the nodes.
+pub(crate) fn kept_by_most(stored: &BTreeSet<String>, looked: &[Looked]) -> Result<(), String> {
+    for message in stored {
         let count = looked.iter().filter(|node| node.messages.contains(message)).count();
         if 2 * count <= looked.len() {
             return Err(format!("message {message} was acknowledged, and is at {count} of {} nodes", looked.len()));
         }
     }
-    same_digests(looked.iter().filter_map(|node| node.digested.clone()))
+    Ok(())
 }
 
 /// States after the same entries are the same.

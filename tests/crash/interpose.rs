@@ -58,6 +58,8 @@ struct Recorder {
     notes: c_int,
     /// Orders the notes of all processes: one number, in memory that they share.
     counter: &'static AtomicU64,
+    /// After so many notes this process is killed; 0: never.
+    left: AtomicU64,
 }
 
 /// From here on this process syncs no more than that.
@@ -66,8 +68,8 @@ pub(crate) fn sync_only(syncing: Syncing) {
 }
 
 /// From here on whatever this process does to files below `root` is noted in the file `notes`; `counter` is a file that all processes of
-/// a recording share.
-pub(crate) fn record(root: &Path, notes: &Path, counter: &Path) -> std::io::Result<()> {
+/// a recording share. After so many notes the process is killed; 0: never.
+pub(crate) fn record(root: &Path, notes: &Path, counter: &Path, killed_after: u64) -> std::io::Result<()> {
     let notes = OpenOptions::new().append(true).create_new(true).open(notes)?;
     let counter = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(counter)?;
     counter.set_len(8)?;
@@ -81,7 +83,8 @@ pub(crate) fn record(root: &Path, notes: &Path, counter: &Path) -> std::io::Resu
     // SAFETY: a mapping begins at a page, so it is aligned; all processes use it as an atomic number.
     let counter = unsafe { &*mapped.cast::<AtomicU64>() };
     let root = root.as_os_str().as_bytes().to_vec();
-    let begun = RECORDING.set(Recorder { root, notes: notes.into_raw_fd(), counter });
+    let left = AtomicU64::new(killed_after);
+    let begun = RECORDING.set(Recorder { root, notes: notes.into_raw_fd(), counter, left });
     begun.map_err(|_| std::io::Error::other("this process is recorded already"))
 }
 
@@ -107,6 +110,11 @@ impl Recorder {
         let written = unsafe { libc::syscall(libc::SYS_writev, self.notes, pieces.as_ptr(), pieces.len()) };
         let whole = head.len() + one.len() + other.len();
         assert_eq!(usize::try_from(written), Ok(whole), "a note can be written");
+        let counted = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        if counted == Ok(1) {
+            // SAFETY: it ends this process, which is what it is for.
+            unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod arguments;
 mod checks;
 mod damage;
 mod interpose;
+mod kills;
 mod processes;
 mod profiles;
 mod scenario;

@@ -37,6 +37,9 @@ pub(crate) const ROOT: &str = "CRASH_ROOT";
 /// What does not sync: `databases`, or no more than the `meta` pages of those.
 pub(crate) const UNSYNCED: &str = "CRASH_UNSYNCED";
 
+/// After how many writes a daemon is killed.
+pub(crate) const KILLED_AFTER: &str = "CRASH_KILLED_AFTER";
+
 /// Made when people are to stop.
 pub(crate) const STOP: &str = "stop";
 
@@ -98,7 +101,8 @@ pub(crate) fn run(role: Role) -> Result<(), String> {
         Ok("meta") => interpose::sync_only(Syncing::NoMetaPages),
         _ => {}
     }
-    let recorded = interpose::record(&path(ROOT)?, &path(NOTES)?, &path(COUNTER)?);
+    let killed_after = environment(KILLED_AFTER).and_then(|count| count.parse().ok()).unwrap_or(0);
+    let recorded = interpose::record(&path(ROOT)?, &path(NOTES)?, &path(COUNTER)?, killed_after);
     recorded.map_err(|error| format!("this process cannot be recorded: {error}"))?;
     match role {
         Role::Daemon(arguments) => daemon(arguments),

@@ -2,6 +2,7 @@
 //! and a leader that goes and comes back.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -10,7 +11,8 @@ use tests::Cluster;
 use tests::disk::{Disk, Recording};
 
 use crate::interpose::{self, Syncing};
-use crate::processes::{COUNTER, NOTES, ROOT, STOP, UNSYNCED, Voice};
+use crate::kills::Kill;
+use crate::processes::{COUNTER, KILLED_AFTER, NOTES, ROOT, STOP, UNSYNCED, Voice};
 
 /// The nodes, by their folders.
 pub(crate) const NODES: [&str; 3] = ["n1", "n2", "n3"];
@@ -40,6 +42,9 @@ struct Stage {
     people: Option<Child>,
     /// Each process has notes of its own.
     started: u32,
+    /// Who is to be killed when it is started next.
+    kill: Option<Kill>,
+    was_killed: bool,
     until: Instant,
 }
 
@@ -54,15 +59,107 @@ pub(crate) fn record(folder: &Path, length: Length, syncing: Syncing) -> Result<
     fs::create_dir_all(Recording::notes(folder)).map_err(failed)?;
     // This process says in which chapter they are, and must be noted for that.
     let notes = Recording::notes(folder).join("stage");
-    interpose::record(&root, &notes, &folder.join("counter")).map_err(failed)?;
+    interpose::record(&root, &notes, &folder.join("counter"), 0).map_err(failed)?;
     let voice = Voice::of("stage", &root)?;
-    let until = Instant::now() + Duration::from_secs(120);
-    let mut stage = Stage { cluster, folder: folder.to_owned(), syncing, voice, people: None, started: 0, until };
+    let mut stage = Stage::new(cluster, folder, syncing, voice);
     stage.play(length);
     fs::rename(&root, Recording::root(folder)).map_err(failed)
 }
 
+/// What was played, and lies on the disks.
+pub(crate) struct Played(Stage);
+
+impl Played {
+    pub(crate) fn data_dir(&self, name: &str) -> PathBuf {
+        self.0.cluster.data_dir(name)
+    }
+
+    pub(crate) fn was_killed(&self) -> bool {
+        self.0.was_killed
+    }
+
+    /// The messages whose sender was told that they are stored.
+    pub(crate) fn stored_by(&self, person: u32) -> Vec<String> {
+        let said = self.0.said_by(person);
+        said.lines().filter_map(|line| line.strip_prefix("stored ")).map(str::to_owned).collect()
+    }
+}
+
+/// A cluster in which a daemon is killed in the middle of its writes, started again, and goes on with the others.
+pub(crate) fn play_with_kill(folder: &Path, kill: &Kill) -> Result<Played, String> {
+    let cluster = Cluster::unstarted(NODES.len(), CONFIGURATION);
+    let failed = |error: std::io::Error| format!("nothing can be played: {error}");
+    let root = Recording::root(cluster.home());
+    fs::create_dir_all(&root).map_err(failed)?;
+    fs::create_dir_all(Recording::notes(folder)).map_err(failed)?;
+    let voice = Voice::of("stage", &root)?;
+    let mut stage = Stage::new(cluster, folder, Syncing::On, voice);
+    stage.play_with_kill(kill);
+    Ok(Played(stage))
+}
+
 impl Stage {
+    fn new(cluster: Cluster, folder: &Path, syncing: Syncing, voice: Voice) -> Self {
+        let until = Instant::now() + Duration::from_secs(120);
+        let (people, started, kill, was_killed) = (None, 0, None, false);
+        Self { cluster, folder: folder.to_owned(), syncing, voice, people, started, kill, was_killed, until }
+    }
+
+    fn play_with_kill(&mut self, kill: &Kill) {
+        self.kill = Some(kill.clone()).filter(|kill| !kill.as_it_returns);
+        for name in NODES {
+            self.launch(name);
+        }
+        while !self.is_writable() {
+            assert!(Instant::now() < self.until, "the cluster is founded");
+            self.start_again();
+        }
+        self.people = Some(self.start(Command::new(this()), &["people", &PEOPLE.to_string()], "people"));
+        self.wait_for_stored(150);
+        if kill.as_it_returns {
+            self.cluster.stop(kill.name);
+            self.wait_for_stored(400);
+            self.kill = Some(kill.clone());
+            self.launch(kill.name);
+        }
+        self.wait_for_stored(150);
+        self.end();
+    }
+
+    /// Whoever was killed starts again; whoever was stopped does not.
+    fn start_again(&mut self) {
+        let running = self.cluster.running();
+        for name in NODES.into_iter().filter(|name| !running.iter().any(|running| running == name)) {
+            if self.cluster.wait_for_end(name).signal() == Some(libc::SIGKILL) {
+                self.was_killed = true;
+                self.launch(name);
+            }
+        }
+    }
+
+    fn is_writable(&self) -> bool {
+        let status = self.cluster.cli().json().timeout("3s").run(&["cluster", "status"]);
+        status.stdout.contains("\"writable\":true")
+    }
+
+    /// People finish what they began, and daemons stop.
+    fn end(&mut self) {
+        fs::write(self.cluster.home().join(STOP), "").expect("people can be told to stop");
+        let mut people = self.people.take().expect("there are people");
+        let ended = loop {
+            if let Some(ended) = people.try_wait().expect("people can be looked at") {
+                break ended;
+            }
+            assert!(Instant::now() < self.until, "people come to an end: {}", self.said_by_people());
+            self.start_again();
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        assert!(ended.success(), "people end well: {}", self.said_by_people());
+        for name in NODES {
+            self.cluster.stop(name);
+        }
+    }
+
     fn play(&mut self, length: Length) {
         self.voice.say("chapter first start and founding");
         for name in NODES {
@@ -85,12 +182,7 @@ impl Stage {
             self.wait_for_stored(60);
         }
         self.voice.say("chapter the end");
-        fs::write(self.cluster.home().join(STOP), "").expect("people can be told to stop");
-        let ended = self.people.take().map(|mut people| people.wait());
-        assert!(matches!(ended, Some(Ok(status)) if status.success()), "people end well: {}", self.said_by_people());
-        for name in NODES {
-            self.cluster.stop(name);
-        }
+        self.end();
     }
 
     /// The follower is away while so many messages are stored, and comes back. Whether it needed a snapshot then: when the leader cuts
@@ -119,6 +211,10 @@ impl Stage {
             };
         }
         self.recorded(&mut again, name);
+        match self.kill.take_if(|kill| kill.name == name) {
+            Some(kill) => again.env(KILLED_AFTER, kill.at.to_string()),
+            None => again.env_remove(KILLED_AFTER),
+        };
         self.cluster.launch_command(name, again);
     }
 
@@ -142,18 +238,23 @@ impl Stage {
     }
 
     /// Waits until so many more messages are stored.
-    fn wait_for_stored(&self, count: usize) {
-        let stored = || -> usize {
-            let said =
-                |person| fs::read_to_string(Recording::root(self.cluster.home()).join(format!("said-person{person}")));
-            let lines = (0..PEOPLE).map(|person| said(person).unwrap_or_default());
-            lines.map(|lines| lines.lines().filter(|line| line.starts_with("stored")).count()).sum()
-        };
-        let before = stored();
-        while stored() < before + count {
+    fn wait_for_stored(&mut self, count: usize) {
+        let before = self.stored();
+        while self.stored() < before + count {
             assert!(Instant::now() < self.until, "people get their messages stored: {}", self.said_by_people());
+            self.start_again();
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    fn stored(&self) -> usize {
+        let said = (0..PEOPLE).map(|person| self.said_by(person));
+        said.map(|said| said.lines().filter(|line| line.starts_with("stored")).count()).sum()
+    }
+
+    fn said_by(&self, person: u32) -> String {
+        let said = Recording::root(self.cluster.home()).join(format!("said-person{person}"));
+        fs::read_to_string(said).unwrap_or_default()
     }
 
     fn said_by_people(&self) -> String {

@@ -17,7 +17,7 @@ use crate::checks::{self, Digested, Known};
 use crate::processes::{account, profile};
 use crate::scenario::{self, NODES, PEOPLE};
 use crate::states::{Moments, State};
-use crate::{damage, interpose, profiles};
+use crate::{damage, interpose, kills, profiles};
 
 /// What is to be done.
 pub(crate) struct Trial {
@@ -25,6 +25,7 @@ pub(crate) struct Trial {
     pub(crate) seed: u64,
     pub(crate) jobs: u64,
     pub(crate) damages: Range<u64>,
+    pub(crate) kills: Range<u64>,
     /// One that is there already.
     pub(crate) recording: Option<PathBuf>,
 }
@@ -86,6 +87,10 @@ pub(crate) fn run(trial: &Trial) -> Result<bool, String> {
     if let Some(folder) = &trial.recording {
         return try_all(trial, folder);
     }
+    let survived = kills::try_all(trial.kills.clone(), trial.seed)?;
+    if trial.states.is_empty() && trial.damages.is_empty() {
+        return Ok(survived);
+    }
     let home = tempfile::tempdir().map_err(|error| error.to_string())?;
     for control in CONTROLS.iter().filter(|control| trial.states.end >= control.worth_with) {
         if !is_found(control, trial, home.path())? {
@@ -101,7 +106,7 @@ pub(crate) fn run(trial: &Trial) -> Result<bool, String> {
         let kept = home.keep();
         println!("the recording is kept in {}", kept.join("synced").display());
     }
-    Ok(clean)
+    Ok(clean && survived)
 }
 
 /// Whether the harness finds what is wrong without syncs.
@@ -110,7 +115,14 @@ fn is_found(control: &Control, trial: &Trial, home: &Path) -> Result<bool, Strin
     let began = Instant::now();
     let folder = home.join(control.how);
     record(&folder, &["short", control.how])?;
-    let tried = Trial { states: 0..control.states, seed: trial.seed, jobs: trial.jobs, damages: 0..0, recording: None };
+    let tried = Trial {
+        states: 0..control.states,
+        seed: trial.seed,
+        jobs: trial.jobs,
+        damages: 0..0,
+        kills: 0..0,
+        recording: None,
+    };
     let mut sum = share_out(&tried, &folder)?;
     sum.wrong.sort();
     let Some((first, wrong)) = sum.wrong.first() else {

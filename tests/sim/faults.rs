@@ -204,7 +204,9 @@ impl Nemesis {
                 let some = self.some_of(&machines.all());
                 let left = self.chance.number(0..LOW_BYTES);
                 self.tell(format!("the disks of {} fill up but for {left} bytes", named(&some)));
-                some.iter().for_each(|number| machines.leave_room(*number, left));
+                for number in &some {
+                    machines.leave_room(*number, left);
+                }
                 self.later(Undo::MakeRoom(some));
             }
             (Fault::TwoElections, Some(_)) => self.plot_two_elections(machines).await,

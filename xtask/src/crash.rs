@@ -8,6 +8,9 @@ const STATES: &str = "3000";
 /// And how many kinds of damage to a node's files.
 const DAMAGES: &str = "1000";
 
+/// And how many daemons are killed within their writes.
+const KILLS: &str = "100";
+
 /// Tries states. Arguments are the trial's own.
 pub(crate) fn crash(arguments: &[String]) -> Outcome {
     let mut all = vec!["test", "--locked", "--release"];
@@ -19,6 +22,9 @@ pub(crate) fn crash(arguments: &[String]) -> Outcome {
     }
     if !says(&["--damages", "--damage"]) {
         all.extend(["--damages", DAMAGES]);
+    }
+    if !says(&["--kills", "--kill"]) {
+        all.extend(["--kills", KILLS]);
     }
     all.extend(arguments.iter().map(String::as_str));
     step("cargo", &all)

@@ -95,7 +95,7 @@ fn plant(mutant: &Mutant, copy: &Path) -> Outcome {
 fn try_out(home: &Path, copy: &Path, harness: Harness, many: &str) -> Result<Option<String>, String> {
     let (test, arguments) = match harness {
         Harness::Simulation => ("sim", vec!["--", "--seeds", many, "--until-found"]),
-        Harness::CrashStates => ("crash", vec!["--", "--states", many, "--damages", "0"]),
+        Harness::CrashStates => ("crash", vec!["--", "--states", many, "--damages", "0", "--kills", "0"]),
     };
     let cargo = |also: &[&str]| {
         let mut cargo = as_typed("cargo");
