@@ -191,6 +191,24 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn what_is_removed_leaves_room_in_the_map() {
+        let dir = tempfile::tempdir().unwrap();
+        let env = open(dir.path(), Sync::Full, 1 << 20, 1).unwrap();
+        let db = tables(&env, dir.path(), ["t"]).unwrap()[0];
+        let room = || room_bytes(&env, [db].into_iter()).unwrap();
+        let empty = room();
+        assert_eq!(empty, 1 << 20);
+        let mut txn = env.write_txn().unwrap();
+        db.put(&mut txn, b"k", &vec![0; 512 * 1024]).unwrap();
+        txn.commit().unwrap();
+        assert!(room() <= empty - 512 * 1024, "{}", room());
+        let mut txn = env.write_txn().unwrap();
+        db.delete(&mut txn, b"k").unwrap();
+        txn.commit().unwrap();
+        assert_eq!(room(), empty);
+    }
+
+    #[test]
     fn a_full_map_is_a_full_disk() {
         let dir = tempfile::tempdir().unwrap();
         let env = open(dir.path(), Sync::Full, 256 * 1024, 1).unwrap();
