@@ -12,8 +12,8 @@ use crate::one::Summary;
 /// How much time of a processor a run may take; they take a few seconds. On a busy machine that may be a long time of the day.
 const ENDS_WITHIN: Duration = Duration::from_secs(60);
 
-/// How long it may take at all.
-const WAITED_FOR: Duration = Duration::from_secs(1_200);
+/// How long it may go without any: nothing in it ever waits for something outside, so it waits for itself.
+const STANDS_STILL: Duration = Duration::from_secs(60);
 
 /// How often it is looked whether a run has ended.
 const LOOK: Duration = Duration::from_millis(10);
@@ -71,16 +71,25 @@ fn once(seed: u64) -> Result<Summary, String> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut running = run.spawn().map_err(|error| format!("seed {seed} cannot be run: {error}"))?;
-    let began = Instant::now();
+    let (mut before, mut moved) = (Duration::ZERO, Instant::now());
     // What it prints fits a pipe.
     while let Ok(None) = running.try_wait() {
-        if began.elapsed() > WAITED_FOR || used(running.id()) > ENDS_WITHIN {
-            // It may just have ended.
-            let _ = running.kill();
-            let _ = running.wait();
-            return Err(format!("seed {seed} does not end: no time passes in it, while something goes on and on"));
+        let used = used(running.id());
+        if used != before {
+            (before, moved) = (used, Instant::now());
         }
-        std::thread::sleep(LOOK);
+        let why = match used {
+            used if used > ENDS_WITHIN => "no time passes in it, while something goes on and on",
+            _ if moved.elapsed() > STANDS_STILL => "something in it waits for what never comes",
+            _ => {
+                std::thread::sleep(LOOK);
+                continue;
+            }
+        };
+        // It may just have ended.
+        let _ = running.kill();
+        let _ = running.wait();
+        return Err(format!("seed {seed} does not end: {why}"));
     }
     let ran = running.wait_with_output().map_err(|error| format!("seed {seed} cannot be run: {error}"))?;
     let printed = String::from_utf8_lossy(&ran.stdout);

@@ -37,7 +37,9 @@ pub(super) async fn follow(view: View, state: watch::Sender<RaftState>) {
         // Not only when the metrics change: that a majority is gone shows in nothing happening.
         let fresh = timeout(Duration::from_millis(view.timing.election_min_ms / 2), metrics.changed()).await;
         if let Ok(Err(_)) = fresh {
-            return publish(&state, view.stopped(&state.borrow().clone()));
+            // In a statement of its own: what is borrowed while it is published is waited for for ever.
+            let last = state.borrow().clone();
+            return publish(&state, view.stopped(&last));
         }
     }
 }
