@@ -86,8 +86,8 @@ impl Default for Timing {
     fn default() -> Self {
         Self {
             heartbeat_ms: 80,
-            election_min_ms: 300,
-            election_max_ms: 600,
+            election_min_ms: 250,
+            election_max_ms: 450,
             snapshot_after: 50_000,
             keep_entries: 100_000,
             seed: 0,

@@ -91,7 +91,8 @@ impl View {
         let membership = metrics.membership_config.membership();
         let role = role(metrics);
         let quorum_ack_age = metrics.last_quorum_acked.filter(|_| role == Role::Leader).map(|at| at.elapsed());
-        let lease = Duration::from_millis(self.timing.election_max_ms);
+        // Heartbeats may be under way for long: one that was asked for just before the last answer counts.
+        let lease = Duration::from_millis(self.timing.election_max_ms + 2 * self.timing.heartbeat_ms);
         let voters = membership.voter_ids().collect::<BTreeSet<_>>();
         // Nobody confirms a leader who is the only voter, and nobody needs to.
         let alone = voters.iter().eq([&metrics.id]);

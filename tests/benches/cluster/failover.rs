@@ -14,7 +14,7 @@ use crate::statistics::{Latencies, ms};
 use crate::{MESSAGE_SIZE_BYTES, cluster, load};
 
 const CLIENTS: usize = 64;
-const KILLS: usize = 10;
+pub(crate) const KILLS: usize = 10;
 
 /// How long is looked for the longest silence after each kill.
 const WATCHED: Duration = Duration::from_secs(6);
@@ -23,7 +23,7 @@ const WATCHED: Duration = Duration::from_secs(6);
 type Acknowledged = Arc<Mutex<Vec<Instant>>>;
 
 /// Measures and prints. False: something acknowledged is missing or doubled.
-pub(crate) async fn measure() -> bool {
+pub(crate) async fn measure(kills: usize) -> bool {
     let mut cluster = cluster();
     let profiles = memory_folder();
     let acknowledged = Acknowledged::default();
@@ -34,7 +34,7 @@ pub(crate) async fn measure() -> bool {
         senders.push(start_sending(name, client, acknowledged.clone(), stopped.clone()));
     }
     let mut silences = Vec::new();
-    for _ in 0..KILLS {
+    for _ in 0..kills {
         silences.push(silence_after_a_kill(&mut cluster, &acknowledged).await);
     }
     stop.send(true).expect("the senders listen");
@@ -44,9 +44,11 @@ pub(crate) async fn measure() -> bool {
     }
     let silences = Latencies::new(silences);
     println!(
-        "failover: kill -9 of the leader under {CLIENTS} clients, {} kills: longest silence p50 {} ms, max {} ms; read back: {}",
+        "failover: kill -9 of the leader under {CLIENTS} clients, {} kills: longest silence p50 {} ms, p99 {} ms, max {} ms; \
+         read back: {}",
         silences.count(),
         ms(silences.percentile(0.5)),
+        ms(silences.percentile(0.99)),
         ms(silences.max()),
         if whole { "every one, once, in order" } else { "BROKEN" },
     );

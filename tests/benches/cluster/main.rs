@@ -23,7 +23,7 @@ use tests::Cluster;
 const MESSAGE_SIZE_BYTES: usize = 256;
 
 fn main() -> ExitCode {
-    // cargo passes `--bench`; whatever else there is names what to run, or is a number of clients for the load.
+    // cargo passes `--bench`; whatever else there is names what to run, or is a number: of clients for the load, and of kills.
     let words = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
     let (counts, wanted): (Vec<_>, Vec<_>) = words.map(|word| word.parse().map_err(|_| word)).partition(Result::is_ok);
     let counts: Vec<usize> = counts.into_iter().flatten().collect();
@@ -35,7 +35,8 @@ fn main() -> ExitCode {
         whole &= runtime.block_on(load::measure(if counts.is_empty() { load::CLIENTS } else { &counts }));
     }
     if runs("failover") {
-        whole &= runtime.block_on(failover::measure());
+        let kills = counts.first().filter(|_| !runs("load")).copied();
+        whole &= runtime.block_on(failover::measure(kills.unwrap_or(failover::KILLS)));
     }
     if runs("restart") {
         whole &= runtime.block_on(restart::measure());

@@ -1,11 +1,19 @@
 //! Several faults one after the other, for what chance alone hardly ever brings about.
 
+use std::time::Duration;
+
 use tests::chance::Chance;
 use tests::history::{Recorder, What};
 use tokio::time::{Instant, sleep};
 
 use super::{Nemesis, Undo, named, peers, without};
 use crate::machines::{Machines, Number, peer};
+
+/// How long two pairs contest for the machine between them.
+const CONTESTED_FOR: Duration = Duration::from_secs(15);
+
+/// How often it is looked whether one of them has a cluster.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// Two elections, each by one half of the others together with the machine between them. Its power fails after the first, in which its
 /// disk was no use. If it had voted all the same, both halves might have a leader of the same term.
@@ -67,8 +75,9 @@ impl Nemesis {
     }
 }
 
-/// Five machines found a cluster of three: two pairs that do not hear each other, and one between them, which both need. Its network is
-/// slow, and its power fails again and again: were it to forget what it promised, it might promise something else.
+/// Five machines found a cluster of three: two pairs that do not hear each other, and one between them, which both need, at the end of a
+/// slow network. As soon as one pair has a cluster its power fails, and from then on it hears the other pair only: were it to forget what
+/// it promised, it might found another cluster with them.
 pub(crate) async fn contest_founding(machines: &mut Machines, chance: &Chance, recorder: &Recorder) {
     let tell = |text: String| recorder.note(What::Fault { text: format!("before there is a cluster, {text}") });
     while machines.all().len() < 5 {
@@ -78,18 +87,25 @@ pub(crate) async fn contest_founding(machines: &mut Machines, chance: &Chance, r
     let [between, pairs @ ..] = &order[..] else { return };
     let (one, other) = pairs.split_at(pairs.len() / 2);
     machines.network.partition(&peers(one), &peers(other));
-    let slowest = chance.number(50..600);
+    let slowest = chance.number(20..400);
     for number in pairs {
         machines.weather.slow(peer(*number), peer(*between), Some(slowest / 4..slowest));
         machines.weather.slow(peer(*between), peer(*number), Some(slowest / 4..slowest));
     }
     tell(format!("{} and {} hear only machine {between}, up to {slowest} ms late", named(one), named(other)));
-    for _ in 0..chance.number(4..16) {
-        sleep(chance.ms(50..1_500)).await;
-        machines.bury();
-        tell(format!("power fails on machine {between}, which starts again"));
+    let until = Instant::now() + CONTESTED_FOR;
+    let is_in =
+        |machines: &Machines, numbers: &[Number]| numbers.iter().any(|number| machines.cluster(*number).is_some());
+    while !is_in(machines, pairs) && Instant::now() < until {
+        sleep(LOOK).await;
+    }
+    if !is_in(machines, &[*between]) {
+        let founders = if is_in(machines, one) { one } else { other };
+        machines.network.partition(&peers(&[*between]), &peers(founders));
+        tell(format!("power fails on machine {between}, which starts again and no longer hears {}", named(founders)));
         machines.crash(*between).await;
         machines.launch(*between);
+        sleep(chance.ms(2_000..10_000)).await;
     }
     machines.weather.calm();
     machines.network.heal();
