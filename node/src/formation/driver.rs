@@ -109,8 +109,8 @@ pub async fn run(formation: Formation) -> Result<(Membership, mpsc::Receiver<Enc
 fn met(encounter: Encounter) -> Event {
     match encounter {
         Encounter::Met(candidate) => Event::Met(candidate),
-        // A member that knows this node as removed.
-        Encounter::Refused { by, refusal } if refusal.code == Code::NotAMember => {
+        // A member that knows this node as removed, or with another data folder: it would not let it in, either.
+        Encounter::Refused { by, refusal } if matches!(refusal.code, Code::NotAMember | Code::MembershipRefused) => {
             Event::AdmissionRefused { by, refusal }
         }
         Encounter::Lost(peer) | Encounter::Refused { by: peer, .. } => Event::Lost(peer),
