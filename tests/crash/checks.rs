@@ -88,6 +88,12 @@ fn replay(name: &str, app: &App, contents: &Contents, applied: u64) -> Result<Op
     if purged > applied {
         return Err(format!("{name}: the log is gone up to {purged}, and the state has come to {applied} only"));
     }
+    let known = inspect::applied(app).map_err(|error| format!("{name}: {error}"))?.map_or(0, |place| place.index);
+    if known < purged || known > applied {
+        return Err(format!(
+            "{name}: the log is gone up to {purged}, the state has come to {applied}, and by its record to {known}"
+        ));
+    }
     let entries = contents.entries.iter().filter(|entry| entry.place.index > applied);
     let missing: Vec<_> = entries
         .map(|entry| Committed {

@@ -1,4 +1,4 @@
-//! What a log holds, for whoever looks at it while no member runs on it.
+//! What a log holds, and how far Raft knows the application to be, for whoever looks at them while no member runs on them.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use openraft::EntryPayload;
 use openraft::entry::RaftEntry;
 
 use super::NodeId;
+use super::application::Application;
 use super::entry;
 use super::failure::Failure;
 use super::log::{PURGED, RaftLog, VOTE};
@@ -43,6 +44,14 @@ pub struct Contents {
 /// Whether a member has ever written to this log.
 pub fn is_used(log: &dyn EntryLog) -> Result<bool, StoreError> {
     Ok(log.extent().end > 0 || log.get(VOTE)?.is_some())
+}
+
+/// How far Raft takes the application to have come, by the record that the application keeps for it. It may have come further.
+pub fn applied(app: &dyn Application) -> Result<Option<Place>, StoreError> {
+    let Some(bytes) = app.applied()? else { return Ok(None) };
+    let damaged =
+        |_| StoreError::Damaged { place: "the state".to_owned(), what: "the record of what was applied".to_owned() };
+    Ok(entry::Applied::decode(&bytes).map_err(damaged)?.log_id.map(place))
 }
 
 /// Reads and checks all of a log, as a member that starts on it does.
