@@ -19,6 +19,10 @@ use wire::peer::FoundingRecord;
 
 use crate::scenario::NODES;
 
+/// What a look finds to differ.
+const MESSAGES: &str = "the messages";
+const STATE: &str = "the state";
+
 /// The digest of a state, under the term and the index of the last entry in it: with these two alike, all before is alike, and so is
 /// the state.
 pub(crate) type Digested = ((u64, u64), String);
@@ -223,23 +227,28 @@ fn identity_stayed(node: &Looked, disk: &Disk, recording: &Recording) -> Result<
 }
 
 impl Looked {
-    /// Whether a comparison of the two states tells them apart.
-    pub(crate) fn state_differs_from(&self, other: &Self) -> bool {
-        self.digested != other.digested
+    /// Whether a comparison of the two states tells them apart, and all else is alike.
+    pub(crate) fn differs_in_state_only(&self, other: &Self) -> bool {
+        let differ = self.differences(other);
+        differ.contains(&STATE) && differ.iter().all(|what| [STATE, MESSAGES].contains(what))
     }
 
-    /// In what this is not as the other; None: in nothing.
-    pub(crate) fn differs_from(&self, other: &Self) -> Option<String> {
+    fn differences(&self, other: &Self) -> Vec<&'static str> {
         let looks = [
             ("the identity", self.identity == other.identity),
             // What was promised has done its work once there is a membership.
             ("what was promised", self.membership.is_some() || self.promise == other.promise),
             ("the membership", self.membership == other.membership),
             ("the log", self.contents == other.contents),
-            ("the messages", self.messages == other.messages),
-            ("the state", self.digested == other.digested),
+            (MESSAGES, self.messages == other.messages),
+            (STATE, self.digested == other.digested),
         ];
-        let differ: Vec<_> = looks.iter().filter(|(_, alike)| !alike).map(|(what, _)| *what).collect();
+        looks.iter().filter(|(_, alike)| !alike).map(|(what, _)| *what).collect()
+    }
+
+    /// In what this is not as the other; None: in nothing.
+    pub(crate) fn differs_from(&self, other: &Self) -> Option<String> {
+        let differ = self.differences(other);
         (!differ.is_empty()).then(|| format!("{} opened, and {} differ", self.name, differ.join(", ")))
     }
 

@@ -175,8 +175,8 @@ pub(crate) fn work(recorded: &Path, numbers: Range<u64>, seed: u64) -> Result<()
         });
         let outcome = match looked {
             Err(refusal) => Outcome::Refused(refusal),
-            // Each row of the page is whole, and LMDB does not know that it belongs elsewhere. The others do.
-            Ok(looked) if damage.misplaces && looked.state_differs_from(&sound[name]) => Outcome::Compared,
+            // Each row that is left is whole, and LMDB does not know that others are hidden, or belong elsewhere. The other nodes do.
+            Ok(looked) if damage.is_of_state && looked.differs_in_state_only(&sound[name]) => Outcome::Compared,
             Ok(looked) => looked.differs_from(&sound[name]).map_or(Outcome::Harmless, Outcome::Wrong),
         };
         say(&Line::Tried { outcome })?;
@@ -198,7 +198,8 @@ struct Damage {
     /// None: it is gone.
     content: Option<(usize, Vec<u8>)>,
     length: u64,
-    misplaces: bool,
+    /// Whether it is the database of the state.
+    is_of_state: bool,
 }
 
 impl Damage {
@@ -240,7 +241,8 @@ impl Damage {
             Some((at, _)) => format!("{kind:?} at {at} in {name}"),
             None => format!("{name} is gone"),
         };
-        Ok(Self { what, file, content, length, misplaces: matches!(kind, Kind::PageMisplaced) })
+        let is_of_state = name.starts_with("state/") && name.ends_with("data.mdb");
+        Ok(Self { what, file, content, length, is_of_state })
     }
 
     fn strike(&self) -> Result<(), String> {
