@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chat::{AccountId, ConversationId, Cursor, Delivery, MessageId, Timestamp};
 use node::cli::{CliError, Output, reported};
 use node::config::Format;
+use node::net::room::LOW_BYTES;
 use serde_json::Value;
 use wire::message::{AccountInfo, ClusterStatus, MessageInfo, NodeDigest, NodeProgress, NodeStatus, Role};
 use wire::{Code, PeerId, Refusal};
@@ -102,7 +103,14 @@ fn show_status(draw: &mut Draw<'_>) {
         answered_by: draw.text(),
     };
     let printed = |format| printed(format, |output| output.cluster_status(&status));
-    assert_eq!(lines(&printed(Format::Text)).len(), status.nodes.len() + 2, "titles, a line for each node, a sentence");
+    let progress = status.nodes.iter().filter_map(|node| node.progress.as_ref());
+    let low = progress.filter(|progress| progress.disk_free_bytes < LOW_BYTES).count();
+    let expected = status.nodes.len() + 2 + low;
+    assert_eq!(
+        lines(&printed(Format::Text)).len(),
+        expected,
+        "titles, a line for each node, a sentence, one for each full disk"
+    );
     assert_eq!(json(&printed(Format::Json)).len(), status.nodes.len() + 1);
 }
 
