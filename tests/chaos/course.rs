@@ -10,6 +10,7 @@ use chat::AccountId;
 use node::app::{self, App};
 use node::store::lmdb::LmdbState;
 use tests::chance::Chance;
+use tests::checker::second_opinion::{Verdict, second_opinion};
 use tests::checker::{self, Limits, Report};
 use tests::complaints;
 use tests::history::{Recorder, What};
@@ -46,13 +47,21 @@ pub(crate) struct Round {
     /// Where everything of it lies.
     pub(crate) home: PathBuf,
     pub(crate) has_disks: bool,
+    pub(crate) only: Option<Vec<Fault>>,
 }
 
 /// What came of it.
 pub(crate) struct Came {
     pub(crate) report: Report,
+    pub(crate) second: Verdict,
     pub(crate) faults: Vec<Fault>,
     pub(crate) recovery: Option<Duration>,
+}
+
+impl Came {
+    pub(crate) fn is_clean(&self) -> bool {
+        self.report.is_clean() && self.second.contradictions.is_empty()
+    }
 }
 
 impl Round {
@@ -74,7 +83,7 @@ impl Round {
         founded.ok_or("the cluster is not founded")?;
         let mut devices = self.move_in(clock, &recorder)?;
 
-        let mut nemesis = Nemesis::new(chance, recorder.clone(), self.has_disks);
+        let mut nemesis = Nemesis::new(chance, recorder.clone(), self.has_disks, self.only.as_deref());
         let mut world = World { machines: &mut machines, devices: &mut devices, switch: &lan.switch, watch: &watch };
         nemesis.rage(&mut world, self.rage)?;
         nemesis.relent(&mut world)?;
@@ -89,7 +98,10 @@ impl Round {
         look_at_all(&mut world, &recorder)?;
         drop((machines, devices));
         let events = histories::merged(&self.home)?;
-        Ok(Came { report: checker::check(&events, &Limits::default()), faults: nemesis.kinds, recovery })
+        let report = checker::check(&events, &Limits::default());
+        // What is malformed the report says.
+        let second = second_opinion(&events).unwrap_or_default();
+        Ok(Came { report, second, faults: nemesis.kinds, recovery })
     }
 
     fn move_in(&self, clock: Clock, recorder: &Recorder) -> Result<Vec<Device>, String> {

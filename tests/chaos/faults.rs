@@ -1,6 +1,7 @@
 //! What goes wrong: faults that the seed draws, that overlap, and that end.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -100,9 +101,19 @@ impl Fault {
         matches!(self, PowerOne | PowerMany | PowerAll | DiskHangs | DiskGone | DiskFull | DisksLow)
     }
 
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        WEIGHTS.iter().map(|(fault, _)| *fault)
+    }
+
     /// Those that need disks of one's own.
     pub(crate) fn of_disks() -> Vec<Self> {
-        WEIGHTS.iter().map(|(fault, _)| *fault).filter(|fault| fault.needs_disks()).collect()
+        Self::all().filter(|fault| fault.needs_disks()).collect()
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, to)
     }
 }
 
@@ -133,7 +144,7 @@ pub(crate) struct World<'a> {
 pub(crate) struct Nemesis {
     chance: Chance,
     recorder: Recorder,
-    has_disks: bool,
+    possible: Vec<(Fault, u64)>,
     due: Vec<(Instant, Undo)>,
     began: Instant,
     now: Option<Fault>,
@@ -142,9 +153,13 @@ pub(crate) struct Nemesis {
 }
 
 impl Nemesis {
-    pub(crate) fn new(chance: Chance, recorder: Recorder, has_disks: bool) -> Self {
+    /// Of the faults that may be, those happen that can.
+    pub(crate) fn new(chance: Chance, recorder: Recorder, has_disks: bool, only: Option<&[Fault]>) -> Self {
+        let may_be = |fault: Fault| only.is_none_or(|only| only.contains(&fault));
+        let can_be = |fault: Fault| has_disks || !fault.needs_disks();
+        let possible = WEIGHTS.iter().copied().filter(|(fault, _)| may_be(*fault) && can_be(*fault)).collect();
         let (due, began, now, kinds) = (Vec::new(), Instant::now(), None, Vec::new());
-        Self { chance, recorder, has_disks, due, began, now, kinds }
+        Self { chance, recorder, possible, due, began, now, kinds }
     }
 
     /// For so long.
@@ -202,9 +217,7 @@ impl Nemesis {
 
     fn strike(&mut self, world: &mut World<'_>) -> Result<(), String> {
         let running = world.machines.running();
-        let possible: Vec<_> =
-            WEIGHTS.iter().copied().filter(|(fault, _)| self.has_disks || !fault.needs_disks()).collect();
-        let Some(fault) = self.chance.weighted(&possible) else { return Ok(()) };
+        let Some(fault) = self.chance.weighted(&self.possible) else { return Ok(()) };
         self.now = Some(fault);
         if matches!(fault, Fault::KillDevice | Fault::PauseDevice) {
             self.strike_device(fault, world.devices);
@@ -244,7 +257,11 @@ impl Nemesis {
                 let some = self.some(&running);
                 self.cut_power(world.machines, &some)?;
             }
-            Fault::PowerAll => self.cut_power(world.machines, &running)?,
+            // What a daemon wrote that has been killed since may be lost with it, too.
+            Fault::PowerAll => {
+                let all = world.machines.all();
+                self.cut_power(world.machines, &all)?;
+            }
             Fault::DiskHangs => {
                 if let Some(machine) = world.machines.get(any).filter(|machine| !machine.frozen && !machine.disk_fails)
                 {

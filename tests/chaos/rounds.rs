@@ -25,6 +25,7 @@ struct Sums {
     stored: usize,
     seen: usize,
     reads: usize,
+    pieces: usize,
     slowest: Duration,
     faults: BTreeMap<Fault, usize>,
 }
@@ -56,14 +57,17 @@ pub(crate) fn run(chaos: &Chaos) -> Result<bool, String> {
         println!("round {seed}: {nodes} nodes, {} s", rage.as_secs());
         let home = home.join(seed.to_string());
         make(&home)?;
-        let round = Round { seed, nodes, rage, home: home.clone(), has_disks };
+        let round = Round { seed, nodes, rage, home: home.clone(), has_disks, only: chaos.only.clone() };
         let came =
             round.run(&lan).map_err(|error| format!("round {seed}: {error}; what it left is in {}", home.display()))?;
-        if !came.report.is_clean() {
-            println!("round {seed} breaks a promise; its history and logs are in {}\n{}", home.display(), came.report);
+        if !came.is_clean() {
+            println!("round {seed} breaks a promise; its history and logs are in {}", home.display());
+            println!("{}\n{}", came.report, came.second);
+            let only = chaos.only.iter().flatten().map(Fault::to_string).collect::<Vec<_>>().join(",");
             println!(
-                "the same faults again: cargo xtask chaos --seconds {} --seed {seed} --nodes {nodes}",
-                rage.as_secs()
+                "the same faults again: cargo xtask chaos --seconds {} --seed {seed} --nodes {nodes}{}{only}",
+                rage.as_secs(),
+                if only.is_empty() { "" } else { " --only " }
             );
             return Ok(false);
         }
@@ -82,6 +86,7 @@ impl Sums {
         self.stored += came.report.counts.acknowledged;
         self.seen += came.report.counts.rows_seen;
         self.reads += came.report.counts.reads + came.report.counts.lists;
+        self.pieces += came.second.windows;
         self.slowest = self.slowest.max(came.recovery.unwrap_or_default());
         for fault in &came.faults {
             *self.faults.entry(*fault).or_default() += 1;
@@ -89,9 +94,10 @@ impl Sums {
     }
 
     fn told(&self, raged: Duration, took: Duration) -> String {
-        let faults: Vec<_> = self.faults.iter().map(|(fault, count)| format!("{count} {fault:?}")).collect();
+        let faults: Vec<_> = self.faults.iter().map(|(fault, count)| format!("{count} {fault}")).collect();
         format!(
-            "chaos: {} rounds clean, {} s of faults in {} s\n  {} messages stored, {} seen by feeds, {} reads; slowest recovery {:.2} s\n  faults: {}",
+            "chaos: {} rounds clean, {} s of faults in {} s\n  {} messages stored, {} seen by feeds, {} reads; slowest recovery {:.2} s\n  \
+             {} pieces of the histories have an order for a general checker, too\n  faults: {}",
             self.rounds,
             raged.as_secs(),
             took.as_secs(),
@@ -99,6 +105,7 @@ impl Sums {
             self.seen,
             self.reads,
             self.slowest.as_secs_f64(),
+            self.pieces,
             faults.join(", ")
         )
     }

@@ -34,7 +34,7 @@ usage: cargo xtask <command>
             measure, each figure beside a baseline taken in the same run; ui: the window, which needs a desktop
   sim [--seeds A..B [--twice COUNT] [--jobs COUNT]] | --seed N [--trace]
             whole clusters and their clients in simulated time, with faults that the seed draws; each seed is one run
-  chaos [--minutes M] [--seed N] [--nodes 3|5]
+  chaos [--minutes M] [--seed N] [--nodes 3|5] [--only FAULT,…]
             real daemons and clients on a network and disks of their own, with faults that the seed draws; as root it cuts
             their power, too, otherwise it says what it leaves out
   fuzz [--seconds S | --runs N] [--seed N] [--jobs N] [TARGET...] | --replay TARGET FILE | --seeds-to FOLDER
