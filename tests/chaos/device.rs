@@ -105,7 +105,7 @@ async fn live(start: &Start) -> Result<(), String> {
     if let Ok(mut open) = open.lock() {
         open.extend(unheard_of(start)?);
     }
-    let person = Person { town: town.clone(), device, account, client, open };
+    let person = Person { town: town.clone(), device, account, client, open, leaves: false };
     let following = tokio::spawn(person.clone().follow());
     let mut living: Option<JoinHandle<()>> = None;
     let mut orders = BufReader::new(tokio::io::stdin()).lines();

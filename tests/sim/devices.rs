@@ -49,6 +49,7 @@ pub(crate) struct Device {
     user: String,
     account: AccountId,
     open: Open,
+    leaves: bool,
     running: Option<Running>,
 }
 
@@ -59,39 +60,40 @@ struct Running {
 }
 
 impl Device {
-    /// A device whose person creates an account.
-    pub(crate) async fn sign_up(place: &Place, town: &Town, number: u8, user: &str) -> Result<Self, ClientError> {
+    /// A device whose person creates an account, and deletes it sooner or later if it `leaves`.
+    pub(crate) async fn sign_up(
+        place: &Place,
+        town: &Town,
+        number: u8,
+        user: &str,
+        leaves: bool,
+    ) -> Result<Self, ClientError> {
         let client = place.open(number)?;
         let account = town.sign_up(&client, &format!("d{number}"), user).await?;
         town.add(account);
-        Ok(Self::with(place, town, number, user, account, client))
+        let (place, town, user) = (place.clone(), town.clone(), user.to_owned());
+        let (name, open) = (format!("d{number}"), Open::default());
+        Ok(Self { place, town, number, name, user, account, open, leaves, running: None }.with(client))
     }
 
     /// Another device of an account.
     pub(crate) async fn log_in(place: &Place, town: &Town, number: u8, of: &Self) -> Result<Self, ClientError> {
         let client = place.open(number)?;
         town.log_in(&client, &format!("d{number}"), &of.user, of.account).await?;
-        Ok(Self::with(place, town, number, &of.user, of.account, client))
+        let (place, town, user) = (place.clone(), town.clone(), of.user.clone());
+        let (name, open) = (format!("d{number}"), Open::default());
+        let (account, leaves) = (of.account, of.leaves);
+        Ok(Self { place, town, number, name, user, account, open, leaves, running: None }.with(client))
     }
 
-    fn with(place: &Place, town: &Town, number: u8, user: &str, account: AccountId, client: Client) -> Self {
-        let mut device = Self {
-            place: place.clone(),
-            town: town.clone(),
-            number,
-            name: format!("d{number}"),
-            user: user.to_owned(),
-            account,
-            open: Open::default(),
-            running: None,
-        };
-        device.run(client);
-        device
+    fn with(mut self, client: Client) -> Self {
+        self.run(client);
+        self
     }
 
     fn run(&mut self, client: Client) {
         let (town, device, open) = (self.town.clone(), self.name.clone(), Open::clone(&self.open));
-        let person = Person { town, device, account: self.account, client, open };
+        let person = Person { town, device, account: self.account, client, open, leaves: self.leaves };
         let following = tokio::spawn(person.clone().follow());
         let living = tokio::spawn(person.clone().live());
         self.running = Some(Running {
@@ -119,6 +121,7 @@ impl Device {
         };
         match opened {
             Ok(client) => self.run(client),
+            Err(_) if self.town.may_be_gone(self.account) => {}
             Err(error) => {
                 let line = format!("cannot go on with its session: {error}");
                 self.town.recorder.note(What::Complained { process: self.name.clone(), line });
@@ -139,6 +142,11 @@ impl Device {
 
     pub(crate) fn account(&self) -> AccountId {
         self.account
+    }
+
+    /// Whether its account may be gone.
+    pub(crate) fn may_be_gone(&self) -> bool {
+        self.town.may_be_gone(self.account)
     }
 
     /// Waits until everything that was sent is stored, or was refused.

@@ -130,12 +130,15 @@ fn told(clean: &[&Summary], wall_seconds: f64, wanted: &Seeds) -> String {
     let kinds: Vec<_> = kinds.into_iter().map(|(kind, count)| format!("{count} {kind}")).collect();
     format!(
         "simulation: {} seeds clean ({} of them run twice, with one trace), {simulated:.0} s simulated in {wall_seconds:.0} s\n  \
-         {} messages stored, {} seen by feeds, {} reads; slowest recovery {slowest:.2} s\n  faults: {}",
+         {} messages stored, {} seen by feeds, {} reads, {} accounts deleted; slowest recovery {slowest:.2} s\n  \
+         {} pieces of the histories have an order for a general checker, too\n  faults: {}",
         clean.len(),
         wanted.twice.min(clean.len() as u64),
         sum(|summary| summary.stored),
         sum(|summary| summary.seen),
         sum(|summary| summary.reads),
+        sum(|summary| summary.deletions),
+        sum(|summary| summary.pieces),
         kinds.join(", ")
     )
 }

@@ -112,10 +112,16 @@ async fn founded(machines: &Machines) -> Result<(), String> {
 async fn move_in(place: &Place, town: &Town) -> Result<Vec<Device>, client::ClientError> {
     let mut devices = Vec::new();
     for (number, user) in [(1, "alice"), (2, "bob"), (3, "carol")] {
-        devices.push(Device::sign_up(place, town, number, user).await?);
+        devices.push(Device::sign_up(place, town, number, user, false).await?);
     }
     let again = Device::log_in(place, town, 4, &devices[0]).await?;
     devices.push(again);
+    if town.chance.one_in(3) {
+        // Gone before the end, while another device may still send.
+        let leaver = Device::sign_up(place, town, 5, "dave", true).await?;
+        let again = Device::log_in(place, town, 6, &leaver).await?;
+        devices.extend([leaver, again]);
+    }
     Ok(devices)
 }
 
@@ -155,7 +161,8 @@ async fn look_at_all(machines: &mut Machines, devices: &[Device], recorder: &Rec
     }
     machines.bury();
     compare(machines, recorder).await;
-    let accounts = devices.iter().map(Device::account).collect();
+    // What somebody said to an account that is gone is looked at as theirs.
+    let accounts = devices.iter().filter(|device| !device.may_be_gone()).map(Device::account).collect();
     for number in machines.running() {
         let looked = match machines.app(number) {
             Some(app) => look_at(&app, &format!("machine {number}"), &accounts, recorder),

@@ -1,13 +1,13 @@
-//! People who use the chat: they write, read, list and mark as read, as chance has it, and everything is taken down.
+//! People who use the chat: they write, read, list, mark as read and leave for good, as chance has it, and everything is taken down.
 //!
 //! Whoever drives a cluster (the simulation, the chaos runs) opens the clients, and decides when they crash.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem::ManuallyDrop;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chat::{AccountId, MessageId};
+use chat::{AccountId, Cursor, MessageId};
 use client::{Client, ClientError, FollowFrom, Update, Want};
 use tokio::time::sleep;
 use wire::Code;
@@ -19,6 +19,9 @@ use crate::history::{self, Answer, Call, From, Op, Outcome, Recorder, Row, What}
 /// How long a call may take.
 pub const DEADLINE: Duration = Duration::from_secs(5);
 
+/// A feed is followed from some place before this one, now and then.
+const PLACES: u64 = 300;
+
 /// Everybody's password.
 const PASSWORD: &str = "correct horse";
 
@@ -29,6 +32,8 @@ pub struct Town {
     pub recorder: Recorder,
     /// Whom to write to.
     accounts: Arc<Mutex<Vec<AccountId>>>,
+    /// Accounts that somebody has begun to delete.
+    leaving: Arc<Mutex<BTreeSet<AccountId>>>,
 }
 
 /// The messages of a device that nobody has heard of yet, and the calls that sent them.
@@ -36,7 +41,7 @@ pub type Open = Arc<Mutex<BTreeMap<MessageId, Op>>>;
 
 impl Town {
     pub fn new(chance: Chance, recorder: Recorder) -> Self {
-        Self { chance, recorder, accounts: Arc::default() }
+        Self { chance, recorder, accounts: Arc::default(), leaving: Arc::default() }
     }
 
     /// From now on people write to this account, too.
@@ -62,6 +67,15 @@ impl Town {
         let op = self.recorder.invoked(device, Call::LogIn { account: account.0 });
         let login = client.log_in(user, PASSWORD).await;
         self.ended(op, login.map(|_| ()), |()| Answer::Done)
+    }
+
+    /// Whether the account may be gone: somebody has begun to delete it.
+    pub fn may_be_gone(&self, account: AccountId) -> bool {
+        self.leaving().contains(&account)
+    }
+
+    fn leaving(&self) -> MutexGuard<'_, BTreeSet<AccountId>> {
+        self.leaving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn accounts(&self) -> MutexGuard<'_, Vec<AccountId>> {
@@ -92,6 +106,8 @@ pub struct Person {
     pub account: AccountId,
     pub client: Client,
     pub open: Open,
+    /// Deletes the account sooner or later.
+    pub leaves: bool,
 }
 
 impl Person {
@@ -102,9 +118,16 @@ impl Person {
         let mut updates = ManuallyDrop::new(self.client.updates());
         let stream = recorder.stream();
         let (device, account) = (self.device.clone(), self.account.0);
-        recorder.note(What::Following { stream, device, account, from: From::Kept });
+        let chance = &self.town.chance;
+        let (from, follow) = if chance.one_in(4) {
+            let place = chance.number(0..PLACES);
+            (From::After(place), FollowFrom::After(Cursor(place)))
+        } else {
+            (From::Kept, FollowFrom::Kept)
+        };
+        recorder.note(What::Following { stream, device, account, from });
         // It comes to nothing where the session has ended; the updates say so.
-        let _ = self.client.follow(FollowFrom::Kept).await;
+        let _ = self.client.follow(follow).await;
         while let Some(update) = updates.next().await {
             self.take_in(stream, update);
         }
@@ -138,6 +161,7 @@ impl Person {
                     recorder.returned(op, Outcome::Refused { code: refusal.code.to_string() });
                 }
             }
+            Update::SessionEnded { .. } if self.town.may_be_gone(self.account) => {}
             Update::SessionEnded { refusal } => {
                 let line = format!("its session has ended: {refusal}");
                 self.complain(&line);
@@ -154,6 +178,9 @@ impl Person {
             let others: Vec<_> =
                 self.town.accounts().iter().copied().filter(|account| *account != self.account).collect();
             let Some(other) = chance.pick(&others) else { continue };
+            if self.leaves && chance.one_in(40) && self.leave().await {
+                return;
+            }
             match chance.number(0..10) {
                 0..6 => {
                     // One message, or now and then many at once.
@@ -164,19 +191,28 @@ impl Person {
                 }
                 6 => self.list().await,
                 7 => self.read_and_mark(other).await,
-                _ => drop(self.read(other).await),
+                8 => self.page_through(other).await,
+                _ => drop(self.read(other, None, None).await),
             }
         }
     }
 
     /// Waits until everything that was sent is stored, or was refused. Says what is not.
     pub async fn settle(&self) {
+        if self.town.may_be_gone(self.account) {
+            return;
+        }
         let open: Vec<_> = self.open().iter().map(|(id, op)| (*id, *op)).collect();
         for (id, op) in open {
             match self.client.settled(id, Want::Stored, DEADLINE).await {
                 Ok(message) => {
                     if self.open().remove(&id).is_some() {
                         self.town.recorder.returned(op, Outcome::Done(stored(&message)));
+                    }
+                }
+                Err(error) if error.code() == Code::AccountDeleted => {
+                    if self.open().remove(&id).is_some() {
+                        self.town.recorder.returned(op, not_done(&error));
                     }
                 }
                 Err(error) => self.complain(&format!("message {id} is not stored at the end: {error}")),
@@ -224,11 +260,29 @@ impl Person {
         let _ = self.town.ended(op, listed, |answer| answer);
     }
 
-    async fn read(&self, with: AccountId) -> Vec<MessageInfo> {
+    /// Deletes the account. Whether that is sure; otherwise it may be gone.
+    async fn leave(&self) -> bool {
+        self.town.leaving().insert(self.account);
+        let op = self.town.recorder.invoked(&self.device, Call::DeleteAccount { account: self.account.0 });
+        self.town.ended(op, self.client.delete_account().await, |_| Answer::Done).is_ok()
+    }
+
+    /// The newest messages, those before them, and what came after the first of these.
+    async fn page_through(&self, with: AccountId) {
+        let newest = self.read(with, None, None).await;
+        let Some(first) = newest.first() else { return };
+        let earlier = self.read(with, Some(first.cursor), None).await;
+        let from = earlier.first().map_or(Cursor::START, |first| first.cursor);
+        self.read(with, None, Some(from)).await;
+    }
+
+    async fn read(&self, with: AccountId, before: Option<Cursor>, after: Option<Cursor>) -> Vec<MessageInfo> {
         let limit = u32::try_from(self.town.chance.number(1..50)).unwrap_or(1);
-        let call = Call::Read { account: self.account.0, with: with.0, before: None, after: None, limit };
+        let place = |cursor: Option<Cursor>| cursor.map(|cursor| cursor.0);
+        let (of, with_whom) = (self.account.0, with.0);
+        let call = Call::Read { account: of, with: with_whom, before: place(before), after: place(after), limit };
         let op = self.town.recorder.invoked(&self.device, call);
-        let page = self.client.messages(To::Account(with), None, None, limit).await;
+        let page = self.client.messages(To::Account(with), before, after, limit).await;
         let mut found = Vec::new();
         let answer = page.map(|(conversation, page)| {
             let answer = Answer::Messages {
@@ -245,7 +299,7 @@ impl Person {
     }
 
     async fn read_and_mark(&self, with: AccountId) {
-        let Some(last) = self.read(with).await.pop() else { return };
+        let Some(last) = self.read(with, None, None).await.pop() else { return };
         let (conversation, up_to) = (last.conversation, last.cursor);
         let call = Call::MarkRead { account: self.account.0, conversation: conversation.0, up_to: up_to.0 };
         let op = self.town.recorder.invoked(&self.device, call);

@@ -26,6 +26,8 @@ pub struct Counts {
     pub digests: usize,
     pub faults: usize,
     pub recoveries: usize,
+    /// Of accounts, that were confirmed.
+    pub deletions: usize,
 }
 
 pub(super) fn of(run: &Run<'_>) -> Counts {
@@ -51,6 +53,7 @@ pub(super) fn of(run: &Run<'_>) -> Counts {
         {
             counts.answer(answer);
         }
+        counts.deletions += usize::from(matches!(asked.call, Call::DeleteAccount { .. }) && asked.done().is_some());
     }
     for event in run.events {
         match event.what {
@@ -87,7 +90,7 @@ impl fmt::Display for Counts {
             f,
             "{} messages acknowledged, {} unknown, {} refused, {} stored in {} conversations by {} devices; \
              {} reads of {} rows and {} lists, {} of them stale; {} rows seen in {} streams; \
-             {} digests, {} faults, {} recoveries, {} events",
+             {} accounts deleted, {} digests, {} faults, {} recoveries, {} events",
             self.acknowledged,
             self.unknown,
             self.refused,
@@ -100,6 +103,7 @@ impl fmt::Display for Counts {
             self.stale,
             self.rows_seen,
             self.streams,
+            self.deletions,
             self.digests,
             self.faults,
             self.recoveries,
