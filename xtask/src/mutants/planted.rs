@@ -210,6 +210,16 @@ pub(super) const MUTANTS: &[Mutant] = &[
         ],
     },
     Mutant {
+        name: "other-devices-outlive-the-account",
+        found_by: Harness::Simulation,
+        what: "where an account is deleted, only the session that asked for it ends",
+        edits: &[(
+            "chat/src/deletion.rs",
+            "    let sessions = view.sessions_of(id).into_iter().filter_map(|id| view.session(id));",
+            "    let sessions = view.session(session).into_iter();",
+        )],
+    },
+    Mutant {
         name: "snapshot-switch-not-atomic",
         found_by: Harness::CrashStates,
         what: "a received snapshot becomes the state before it is on the disk",
