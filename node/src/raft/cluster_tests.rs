@@ -281,6 +281,40 @@ async fn a_leader_without_a_majority_says_so_and_follows_the_next_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_followers_hear_and_nobody_writes_for_does_not_pile_up_what_it_is_asked() {
+    let cluster = Cluster::founded(CALM).await;
+    let leader = cluster.leader_of(ALL).await;
+    cluster.propose_all(leader, 0..10).await;
+    let raft = cluster.raft(leader).clone();
+    for follower in others(ALL, leader) {
+        cluster.members[&follower].stores.log.hold();
+    }
+    let began = Instant::now();
+    let mut count = 0;
+    let refused = loop {
+        count += 1;
+        // Nobody waits for an answer that does not come.
+        let taken = timeout(Duration::from_millis(100), cluster.propose(leader, format!("piled up {count}"))).await;
+        if let Ok(Err(ProposeError::NoQuorum)) = taken {
+            break raft.watch().borrow().clone();
+        }
+        assert!(began.elapsed() < DEADLINE, "it goes on to take what nobody writes: {taken:?}");
+    };
+    assert_eq!((refused.role, refused.has_quorum), (Role::Leader, true), "it is heard all the time");
+    let last = raft.watch().borrow().last_index;
+    assert_eq!(cluster.propose(leader, "refused".to_owned()).await, Err(ProposeError::NoQuorum));
+    assert_eq!(raft.watch().borrow().last_index, last);
+
+    for follower in others(ALL, leader) {
+        cluster.members[&follower].stores.log.release();
+    }
+    until(&raft, "what it took is committed", |state| state.committed >= last).await;
+    let last = cluster.propose_all(leader, 10..20).await;
+    let commands = cluster.agree(ALL, last).await;
+    assert!(!commands.contains(&"refused".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_is_behind_the_purged_log_catches_up_by_a_snapshot() {
     let mut cluster = Cluster::founded(Timing { snapshot_after: 20, keep_entries: 8, ..CALM }).await;
     let leader = cluster.leader_of(ALL).await;

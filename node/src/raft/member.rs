@@ -19,6 +19,7 @@ use wire::message::Role;
 use wire::{BoxStream, Protocol};
 
 use super::application::Application;
+use super::backlog::Backlog;
 use super::failure::Failure;
 use super::hearing::Hearing;
 use super::log::RaftLog;
@@ -52,6 +53,7 @@ struct Inner {
     applied: watch::Receiver<u64>,
     state: watch::Receiver<RaftState>,
     following: AbortHandle,
+    backlog: Backlog,
 }
 
 impl Raft {
@@ -84,7 +86,8 @@ impl Raft {
         let view = View { core: core.clone(), timing, hearing, applied: applied.clone(), failure };
         let (sender, state) = watch::channel(view.now());
         let following = tokio::spawn(state::follow(view.clone(), sender)).abort_handle();
-        Ok(Self { inner: Arc::new(Inner { id, core, log, server, view, applied, state, following }) })
+        let backlog = Backlog::default();
+        Ok(Self { inner: Arc::new(Inner { id, core, log, server, view, applied, state, following, backlog }) })
     }
 
     /// Founds the cluster with exactly these voters. Done already: nothing happens.
@@ -99,6 +102,9 @@ impl Raft {
     /// Puts the command into the log; returns its index and the application's reply once it was applied here.
     /// Only the leader does; nothing is passed on. Answers within 5 s.
     pub async fn propose(&self, command: Bytes) -> Result<(u64, Bytes), ProposeError> {
+        if self.stands_still() {
+            return Err(ProposeError::NoQuorum);
+        }
         let written = timeout(ANSWER_MAX, self.inner.core.client_write(Command(command))).await;
         match written {
             Err(_) => Err(ProposeError::Unknown),
@@ -108,6 +114,12 @@ impl Raft {
             Ok(Err(CoreError::APIError(_))) => Err(ProposeError::Unknown),
             Ok(Err(CoreError::Fatal(fatal))) => Err(ProposeError::Stopped(self.reason(&fatal))),
         }
+    }
+
+    /// Whether it leads, and a majority does not write what it sends.
+    fn stands_still(&self) -> bool {
+        let state = self.inner.state.borrow();
+        state.role == Role::Leader && self.inner.backlog.stands_still(state.committed, state.last_index)
     }
 
     /// The index that a linearizable read has to wait for. Only the leader knows, once a majority has

@@ -24,6 +24,7 @@ use crate::store::StoreError;
 mod append;
 pub mod application;
 mod applier;
+mod backlog;
 pub mod bytes;
 mod config;
 mod control;
