@@ -479,9 +479,11 @@ impl Nemesis {
             }
             Undo::MakeMoreRoom(numbers) => {
                 for number in numbers {
+                    let Some(machine) = machines.get(number) else { continue };
+                    // A disk that hangs since then would have this wait for ever, too.
+                    machine.thaw();
                     // As above; and a machine may be lost with its disk.
-                    let disk = machines.get(number).and_then(|machine| machine.disk.as_ref());
-                    let _ = disk.map(crate::disk::Disk::empty);
+                    let _ = machine.disk.as_ref().map(crate::disk::Disk::empty);
                 }
             }
             Undo::Heal => world.switch.change(|_, _| true, |way| way.cut = false),
