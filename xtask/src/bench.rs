@@ -12,7 +12,7 @@ pub(crate) fn bench(arguments: &[String]) -> Outcome {
     }
     let mut all = vec!["bench", "--locked"];
     all.extend(WITHOUT_THE_WINDOW);
-    all.extend(["--bench", "cluster", "--"]);
+    all.extend(["--bench", "figures", "--"]);
     all.extend(arguments.iter().map(String::as_str));
     step("cargo", &all)
 }

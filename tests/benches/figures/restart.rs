@@ -5,14 +5,14 @@ use std::time::Instant;
 use tests::eventually;
 
 use crate::statistics::ms;
-use crate::{cluster, load};
+use crate::{crowd, founded};
 
 const MESSAGES: usize = 100_000;
 
 /// Measures and prints.
 pub(crate) async fn measure() -> bool {
-    let mut cluster = cluster();
-    load::fill(&cluster, MESSAGES).await;
+    let mut cluster = founded(3);
+    crowd::fill(&cluster, MESSAGES).await;
     let leader = cluster.leader();
     let name = cluster.running().into_iter().find(|name| *name != leader).expect("there are followers");
     cluster.kill(&name);

@@ -1,12 +1,15 @@
 //! A client that is as lean as the protocol allows, so that the cluster is measured and not the client:
 //! no outbox, no failover. (Failover is measured with the real client.)
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use chat::{CreationId, Cursor, MessageId, Reply, Seq};
+use futures::FutureExt as _;
 use opaque_ke::{ClientRegistration, ClientRegistrationFinishParameters, RegistrationResponse};
 use rand::RngCore;
 use tokio::io::{ReadHalf, WriteHalf, split};
+use tokio::time::timeout;
 use wire::codec::{FrameReader, FrameWriter};
 use wire::hello::{Identity, Keys, initiate};
 use wire::message::{Answer, Answered, Ask, CLIENT_FRAME_SIZE_MAX_BYTES, FromNode, Request, To, Token};
@@ -72,21 +75,11 @@ impl Person {
         assert!(matches!(answer, Answer::Session { .. }), "not logged in: {answer:?}");
     }
 
-    /// Sends one message and waits until it is stored. Returns how long that took.
-    pub(crate) async fn send(&mut self, to: &str, text: &str) -> Duration {
-        self.seq = self.seq.next();
-        let id = MessageId(u128::from(rand::rngs::OsRng.next_u64()) << 64 | u128::from(rand::rngs::OsRng.next_u64()));
-        let request = Request::Send {
-            seq: self.seq,
-            follows: self.last.replace(id),
-            id,
-            to: To::Name(to.to_owned()),
-            text: text.to_owned(),
-        };
-        let started = Instant::now();
+    /// Sends one message and waits until it is stored.
+    pub(crate) async fn send(&mut self, to: &str, text: &str) {
+        let request = self.next_message(to, text.to_owned());
         let answer = self.ask(request).await;
         assert!(matches!(answer, Answer::Sent(Reply::Stored { .. })), "not stored: {answer:?}");
-        started.elapsed()
     }
 
     /// Reads back the whole conversation: the texts, oldest first.
@@ -105,20 +98,62 @@ impl Person {
         }
     }
 
+    /// Keeps so many messages under way. Answers how long each took until it was stored.
+    pub(crate) async fn send_many(
+        &mut self,
+        to: &str,
+        window: usize,
+        until: Instant,
+        next_text: &mut (dyn FnMut() -> String + Send),
+    ) -> Vec<Duration> {
+        let mut under_way: HashMap<u64, Instant> = HashMap::new();
+        let mut taken = Vec::new();
+        loop {
+            let now = Instant::now();
+            while under_way.len() < window && now < until {
+                let request = self.next_message(to, next_text());
+                self.asked += 1;
+                self.writer.push(&Ask { id: self.asked, at_least: Cursor::START, request });
+                under_way.insert(self.asked, now);
+            }
+            if under_way.is_empty() {
+                return taken;
+            }
+            self.writer.flush().await.expect("the node reads");
+            // Whatever has come by now is taken before more is sent.
+            let mut answered = Some(timeout(ANSWER_LIMIT, self.next_answer()).await.expect("an answer in time"));
+            while let Some(Answered { id, result, .. }) = answered {
+                assert!(matches!(result, Ok(Answer::Sent(Reply::Stored { .. }))), "not stored: {result:?}");
+                taken.push(under_way.remove(&id).expect("the answer to a question").elapsed());
+                answered = self.next_answer().now_or_never();
+            }
+        }
+    }
+
+    fn next_message(&mut self, to: &str, text: String) -> Request {
+        self.seq = self.seq.next();
+        let id = MessageId(u128::from(rand::rngs::OsRng.next_u64()) << 64 | u128::from(rand::rngs::OsRng.next_u64()));
+        let follows = self.last.replace(id);
+        Request::Send { seq: self.seq, follows, id, to: To::Name(to.to_owned()), text }
+    }
+
     async fn ask(&mut self, request: Request) -> Answer {
         self.asked += 1;
         self.writer.push(&Ask { id: self.asked, at_least: Cursor::START, request });
         self.writer.flush().await.expect("the node reads");
-        match tokio::time::timeout(ANSWER_LIMIT, self.answered()).await.expect("an answer within a minute").result {
+        let answered = timeout(ANSWER_LIMIT, self.next_answer()).await.expect("an answer in time");
+        assert_eq!(answered.id, self.asked, "one question at a time");
+        match answered.result {
             Ok(answer) => answer,
             Err(refusal) => panic!("refused: {} {refusal}", refusal.code),
         }
     }
 
-    async fn answered(&mut self) -> Answered {
+    /// Cancel safe, as reading frames is.
+    async fn next_answer(&mut self) -> Answered {
         loop {
             match self.reader.next().await.expect("the node's frames are well formed") {
-                Some(FromNode::Answered(answered)) if answered.id == self.asked => return answered,
+                Some(FromNode::Answered(answered)) => return answered,
                 Some(_) => {}
                 None => panic!("the node closed the stream"),
             }

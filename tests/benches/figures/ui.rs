@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tests::{Cluster, Display, Session, Window, memory_bytes};
 
 use crate::statistics::{Latencies, ms};
-use crate::{cluster, load};
+use crate::{crowd, founded};
 
 const MESSAGES: usize = 100_000;
 
@@ -54,14 +54,14 @@ const SCROLL: &str = "
 /// Measures and prints.
 pub(crate) async fn measure() {
     let display = Display::open();
-    let empty = cluster();
+    let empty = founded(3);
     let [mini, first_run] = [starts_of_mini_browser(&display).await, starts_with_nothing(&display, &empty).await];
     let name = empty.leader();
     let empty_node_bytes = memory_bytes(&[empty.process(&name)]);
     drop(empty);
 
-    let full = cluster();
-    load::converse(&full, ["alice", "bob"], MESSAGES).await;
+    let full = founded(3);
+    crowd::converse(&full, ["alice", "bob"], MESSAGES).await;
     let profile = folder();
     log_in(&display, &full, profile.path()).await;
     let mut with_messages = Starts::default();

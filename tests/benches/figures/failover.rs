@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use wire::message::To;
 
 use crate::statistics::{Latencies, ms};
-use crate::{MESSAGE_SIZE_BYTES, cluster, load};
+use crate::{MESSAGE_SIZE_BYTES, crowd, founded};
 
 const CLIENTS: usize = 64;
 pub(crate) const KILLS: usize = 10;
@@ -24,7 +24,7 @@ type Acknowledged = Arc<Mutex<Vec<Instant>>>;
 
 /// Measures and prints. False: something acknowledged is missing or doubled.
 pub(crate) async fn measure(kills: usize) -> bool {
-    let mut cluster = cluster();
+    let mut cluster = founded(3);
     let profiles = memory_folder();
     let acknowledged = Acknowledged::default();
     let (stop, stopped) = tokio::sync::watch::channel(false);
@@ -65,8 +65,8 @@ fn memory_folder() -> TempDir {
 /// The real client, in a profile of its own.
 pub(crate) async fn log_in(cluster: &Cluster, profiles: &Path, name: &str) -> (String, Client) {
     let mut config = Config::new(profiles.join(name), profiles.join("no-nodes-here"));
-    config.access = Access::from_secret(&load::secret(cluster).to_text()).expect("the secret is well formed");
-    config.seeds = load::addresses(cluster);
+    config.access = Access::from_secret(&crowd::secret(cluster).to_text()).expect("the secret is well formed");
+    config.seeds = crowd::addresses(cluster);
     config.mdns = false;
     config.deadline = Duration::from_secs(60);
     let client = Client::open(config).expect("the client opens");

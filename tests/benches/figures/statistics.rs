@@ -1,4 +1,4 @@
-//! Latencies, summed up.
+//! Latencies and rounds, summed up.
 
 use std::time::Duration;
 
@@ -29,7 +29,28 @@ impl Latencies {
     }
 }
 
+/// The middle of some figures, and from where to where they go.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Rounds {
+    pub(crate) median: f64,
+    pub(crate) least: f64,
+    pub(crate) most: f64,
+}
+
+impl Rounds {
+    pub(crate) fn of(figures: impl Iterator<Item = f64>) -> Self {
+        let mut all: Vec<_> = figures.collect();
+        all.sort_by(f64::total_cmp);
+        let at = |place: usize| all.get(place).copied().unwrap_or_default();
+        Self { median: at(all.len() / 2), least: at(0), most: at(all.len().saturating_sub(1)) }
+    }
+}
+
 /// A duration in milliseconds, for a table.
 pub(crate) fn ms(duration: Duration) -> String {
-    format!("{:.1}", duration.as_secs_f64() * 1000.0)
+    format!("{:.1}", milliseconds(duration))
+}
+
+pub(crate) fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
 }

@@ -7,7 +7,7 @@ use client::{Client, Cursor, To};
 use tests::Cluster;
 
 use crate::statistics::{Latencies, ms};
-use crate::{MESSAGE_SIZE_BYTES, cluster, failover, load};
+use crate::{MESSAGE_SIZE_BYTES, crowd, failover, founded};
 
 const MESSAGES: usize = 50_000;
 
@@ -19,12 +19,12 @@ const TIMES: usize = 100;
 
 /// Measures and prints. False: something that was stored was not found.
 pub(crate) async fn measure() -> bool {
-    let mut cluster = cluster();
+    let mut cluster = founded(3);
     let (_, reader) = failover::log_in(&cluster, cluster.home(), "reader").await;
     let empty = state_bytes(&mut cluster);
-    let one_word = load::fill_with(&cluster, MESSAGES, "one", Some("reader"), one_word).await;
+    let one_word = crowd::fill_with(&cluster, MESSAGES, "one", Some("reader"), one_word).await;
     let plain = state_bytes(&mut cluster);
-    let many_words = load::fill_with(&cluster, MESSAGES, "many", Some("reader"), many_words).await;
+    let many_words = crowd::fill_with(&cluster, MESSAGES, "many", Some("reader"), many_words).await;
     let indexed = state_bytes(&mut cluster);
     let rate = |took: Duration| MESSAGES as f64 / took.as_secs_f64();
     println!(

@@ -1,0 +1,146 @@
+//! What is asked of the program.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::failover;
+use crate::loader;
+
+/// See the module.
+pub(crate) enum Wanted {
+    Figures(Vec<Subject>),
+    /// To be the process that sends.
+    Loader(loader::Start),
+    /// To be a process of the floor; without followers it is one itself.
+    FloorNode {
+        folder: PathBuf,
+        followers: Vec<SocketAddr>,
+    },
+    /// To be the process that sends to the floor.
+    FloorLoader {
+        address: SocketAddr,
+        clients: usize,
+        window: usize,
+    },
+}
+
+/// What is measured.
+pub(crate) enum Subject {
+    Cluster(Cluster),
+    Failover { kills: usize },
+    Restart,
+    Search,
+    Ui,
+}
+
+/// How a cluster is measured.
+#[derive(Clone, Debug)]
+pub(crate) struct Cluster {
+    pub(crate) nodes: usize,
+    pub(crate) clients: Vec<usize>,
+    /// How many messages each client has under way at once.
+    pub(crate) window: usize,
+    pub(crate) rounds: usize,
+    /// How long a round takes.
+    pub(crate) span: Duration,
+    pub(crate) json: bool,
+}
+
+/// So many clients have one message under way each, unless others are asked for.
+const CLOSED: &[usize] = &[1, 64, 512];
+
+/// So many clients have many under way, and as many each.
+const PIPELINED: usize = 16;
+const WINDOW: usize = 256;
+
+const ROUNDS: usize = 3;
+const SPAN: Duration = Duration::from_secs(5);
+
+const USAGE: &str = "usage: [cluster [--clients N,…] [--pipelined] [--seconds S] [--rounds R] [--nodes 3|5] [--format json|text]] \
+                     [failover [KILLS]] [restart] [search] [ui]";
+
+/// Understands the arguments, ours and the one that cargo gives to every benchmark.
+pub(crate) fn parse(all: &[String]) -> Result<Wanted, String> {
+    if let Some(role) = role(all)? {
+        return Ok(role);
+    }
+    let mut subjects = Vec::new();
+    let mut words = all.iter().map(String::as_str).filter(|word| *word != "--bench").peekable();
+    while let Some(word) = words.next() {
+        subjects.push(match word {
+            "cluster" => {
+                let mut options = Vec::new();
+                while let Some(option) = words.next_if(|word| word.starts_with("--")) {
+                    let value = if option == "--pipelined" { "" } else { words.next().ok_or(USAGE)? };
+                    options.push((option, value));
+                }
+                Subject::Cluster(cluster(&options)?)
+            }
+            "failover" => {
+                let kills = words.next_if(|word| word.starts_with(|first: char| first.is_ascii_digit()));
+                Subject::Failover { kills: kills.map_or(Ok(failover::KILLS), number)? }
+            }
+            "restart" => Subject::Restart,
+            "search" => Subject::Search,
+            "ui" => Subject::Ui,
+            other => return Err(format!("{other:?} is nothing that is measured; {USAGE}")),
+        });
+    }
+    if subjects.is_empty() {
+        // All that needs no desktop.
+        let (closed, pipelined) = (cluster(&[])?, cluster(&[("--pipelined", "")])?);
+        let failover = Subject::Failover { kills: failover::KILLS };
+        subjects =
+            vec![Subject::Cluster(closed), Subject::Cluster(pipelined), failover, Subject::Restart, Subject::Search];
+    }
+    Ok(Wanted::Figures(subjects))
+}
+
+fn cluster(options: &[(&str, &str)]) -> Result<Cluster, String> {
+    let mut wanted = Cluster { nodes: 3, clients: Vec::new(), window: 1, rounds: ROUNDS, span: SPAN, json: false };
+    for (option, value) in options {
+        match *option {
+            "--clients" => wanted.clients = value.split(',').map(number).collect::<Result<_, _>>()?,
+            "--pipelined" => wanted.window = WINDOW,
+            "--seconds" => wanted.span = Duration::from_secs(number(value)? as u64),
+            "--rounds" => wanted.rounds = number(value)?,
+            "--nodes" => wanted.nodes = number(value)?,
+            "--format" if ["json", "text"].contains(value) => wanted.json = *value == "json",
+            _ => return Err(format!("{option} {value} is not understood; {USAGE}")),
+        }
+    }
+    if wanted.clients.is_empty() {
+        wanted.clients = if wanted.window > 1 { vec![PIPELINED] } else { CLOSED.to_vec() };
+    }
+    if ![3, 5].contains(&wanted.nodes) {
+        return Err(format!("there are three nodes, or five; {USAGE}"));
+    }
+    Ok(wanted)
+}
+
+/// What this program is started as by itself.
+fn role(all: &[String]) -> Result<Option<Wanted>, String> {
+    let Some((role, rest)) = all.split_first() else { return Ok(None) };
+    Ok(Some(match (role.as_str(), rest) {
+        ("--loader", [start]) => {
+            Wanted::Loader(serde_json::from_str(start).map_err(|error| format!("{start} is no start: {error}"))?)
+        }
+        ("--floor-node", [folder, followers @ ..]) => Wanted::FloorNode {
+            folder: folder.into(),
+            followers: followers.iter().map(|follower| address(follower)).collect::<Result<_, _>>()?,
+        },
+        ("--floor-loader", [to, clients, window]) => {
+            Wanted::FloorLoader { address: address(to)?, clients: number(clients)?, window: number(window)? }
+        }
+        _ => return Ok(None),
+    }))
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("{text:?} is no address"))
+}
+
+fn number(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| format!("{text:?} is no number; {USAGE}"))
+}

@@ -1,0 +1,209 @@
+//! How many messages are acknowledged each second, after how long, and what that costs, beside the floor.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tests::Cluster;
+
+use crate::arguments::Cluster as Wanted;
+use crate::floor::{Floor, this};
+use crate::loader::{Order, Sent, Start};
+use crate::machine::{Disk, Used};
+use crate::statistics::Rounds;
+use crate::{crowd, founded};
+
+/// How long everything is sent to before it counts, so that connections, caches and files are as they stay.
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// Measures and prints. False: something acknowledged is missing or doubled.
+pub(crate) fn measure(wanted: &Wanted) -> bool {
+    if !wanted.json {
+        println!(
+            "{} nodes, {} messages under way per client, {} rounds of {} s; median (least to most)",
+            wanted.nodes,
+            wanted.window,
+            wanted.rounds,
+            wanted.span.as_secs()
+        );
+    }
+    wanted.clients.iter().fold(true, |whole, clients| whole & one(wanted, *clients))
+}
+
+/// What came of a round.
+struct Round {
+    sent: Sent,
+    floor: Sent,
+    used: Used,
+}
+
+fn one(wanted: &Wanted, clients: usize) -> bool {
+    let mut cluster = founded(wanted.nodes);
+    let names = cluster.running();
+    let processes: Vec<_> = names.iter().map(|name| cluster.process(name)).collect();
+    let mut sender = Loader::start(&start(&cluster, wanted, clients));
+    // On the same disk.
+    let folder = TempDir::new().expect("a temporary folder can be made");
+    let floor = Floor::start(wanted.nodes, folder.path());
+    let mut floor_sender = Loader::spawn(&[
+        "--floor-loader".to_owned(),
+        floor.address.to_string(),
+        clients.to_string(),
+        wanted.window.to_string(),
+    ]);
+    for loader in [&mut sender, &mut floor_sender] {
+        loader.send(WARM_UP);
+    }
+    let mut rounds = Vec::new();
+    for _ in 0..wanted.rounds {
+        // In turns, since what the disk can do changes from minute to minute.
+        let floor = floor_sender.send(wanted.span);
+        let before = used(&processes, cluster.home());
+        let sent = sender.send(wanted.span);
+        rounds.push(Round { sent, floor, used: used(&processes, cluster.home()).since(before) });
+    }
+    let whole: bool = sender.order(Order::ReadBack);
+    print(wanted, clients, &rounds, whole);
+    whole
+}
+
+fn start(cluster: &Cluster, wanted: &Wanted, clients: usize) -> Start {
+    Start {
+        nodes: crowd::addresses(cluster).iter().map(ToString::to_string).collect(),
+        secret: crowd::secret(cluster).to_text(),
+        clients,
+        window: wanted.window,
+    }
+}
+
+fn used(processes: &[u32], home: &Path) -> Used {
+    Used::by(processes, home)
+}
+
+fn print(wanted: &Wanted, clients: usize, rounds: &[Round], whole: bool) {
+    let figure = |of: fn(&Round) -> f64| Rounds::of(rounds.iter().map(of));
+    let acknowledged = figure(|round| round.sent.per_second());
+    let floor = figure(|round| round.floor.per_second());
+    let ratio = figure(|round| round.sent.per_second() / round.floor.per_second());
+    let [p50, p99, p999] =
+        [figure(|round| round.sent.p50_ms), figure(|round| round.sent.p99_ms), figure(|round| round.sent.p999_ms)];
+    let floor_p99 = figure(|round| round.floor.p99_ms);
+    let cpu = figure(|round| round.used.cpu_seconds * 10_000.0 / round.sent.count as f64);
+    let resident = figure(|round| round.used.resident_bytes as f64 / 1e6);
+    let anonymous = figure(|round| round.used.anonymous_bytes as f64 / 1e6);
+    let knows_disk = rounds.iter().all(|round| round.used.disk.is_some());
+    let disk = |of: fn(&Round, Disk) -> f64| {
+        knows_disk.then(|| Rounds::of(rounds.iter().filter_map(|round| Some(of(round, round.used.disk?)))).median)
+    };
+    let syncs = disk(|round, disk| disk.syncs as f64 / round.sent.seconds);
+    let written = disk(|round, disk| disk.written_bytes as f64 / round.sent.count as f64);
+    if wanted.json {
+        let range = |rounds: Rounds| json!([rounded(rounds.least), rounded(rounds.most)]);
+        let line = json!({
+            "bench": "cluster",
+            "mode": if wanted.window > 1 { "pipelined" } else { "closed" },
+            "nodes": wanted.nodes,
+            "clients": clients,
+            "window": wanted.window,
+            "rounds": rounds.len(),
+            "acked_per_s": rounded(acknowledged.median),
+            "acked_per_s_range": range(acknowledged),
+            "p50_ms": rounded(p50.median),
+            "p99_ms": rounded(p99.median),
+            "p999_ms": rounded(p999.median),
+            "baseline_per_s": rounded(floor.median),
+            "baseline_p99_ms": rounded(floor_p99.median),
+            "ratio": rounded(ratio.median),
+            "ratio_range": range(ratio),
+            "server_cpu_s_per_10000": rounded(cpu.median),
+            "disk_syncs_per_s": syncs.map(rounded),
+            "written_bytes_per_message": written.map(rounded),
+            "resident_mb": rounded(resident.most),
+            "anonymous_mb": rounded(anonymous.most),
+            "read_back": whole,
+        });
+        return println!("{line}");
+    }
+    println!(
+        "{clients:>4} clients: {:.0}/s ({:.0} to {:.0}), p50 {:.1} ms, p99 {:.1} ms, p99.9 {:.1} ms; read back: {}",
+        acknowledged.median,
+        acknowledged.least,
+        acknowledged.most,
+        p50.median,
+        p99.median,
+        p999.median,
+        if whole { "every one, once, in order" } else { "BROKEN" },
+    );
+    println!(
+        "      the floor: {:.0}/s ({:.0} to {:.0}), p99 {:.1} ms; ratio {:.2} ({:.2} to {:.2})",
+        floor.median, floor.least, floor.most, floor_p99.median, ratio.median, ratio.least, ratio.most
+    );
+    println!(
+        "      all nodes: {:.2} s of CPU per 10,000 messages, {} syncs/s of the disk, {} bytes written to it per message; \
+         {:.0} MB resident, {:.0} MB of it their own",
+        cpu.median,
+        syncs.map_or("?".to_owned(), |syncs| format!("{syncs:.0}")),
+        written.map_or("?".to_owned(), |bytes| format!("{bytes:.0}")),
+        resident.most,
+        anonymous.most
+    );
+}
+
+/// Three digits behind the point are more than any of these is good for.
+fn rounded(figure: f64) -> Value {
+    json!((figure * 1000.0).round() / 1000.0)
+}
+
+/// A process that sends, and ends when this is dropped.
+struct Loader {
+    child: Child,
+    orders: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Loader {
+    fn start(start: &Start) -> Self {
+        Self::spawn(&["--loader".to_owned(), serde_json::to_string(start).expect("plain data")])
+    }
+
+    /// Returns once all its clients are there.
+    fn spawn(arguments: &[String]) -> Self {
+        let mut command = this();
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("this program can be run again");
+        let orders = child.stdin.take().expect("a pipe");
+        let answers = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut loader = Self { child, orders, answers };
+        let ready: String = loader.hear();
+        assert_eq!(ready, "ready");
+        loader
+    }
+
+    fn send(&mut self, span: Duration) -> Sent {
+        self.order(Order::Send { ms: u64::try_from(span.as_millis()).expect("a short time") })
+    }
+
+    fn order<T: DeserializeOwned>(&mut self, order: Order) -> T {
+        let order = serde_json::to_string(&order).expect("plain data");
+        writeln!(self.orders, "{order}").expect("it listens");
+        self.hear()
+    }
+
+    fn hear<T: DeserializeOwned>(&mut self) -> T {
+        let mut line = String::new();
+        self.answers.read_line(&mut line).expect("it answers");
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("it says {line:?}: {error}"))
+    }
+}
+
+impl Drop for Loader {
+    fn drop(&mut self) {
+        // One that has ended is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
