@@ -52,7 +52,7 @@ pub(crate) async fn run(seed: u64, folder: &Path) -> Result<Ran, String> {
     nemesis.rage(&mut machines, &mut devices, duration).await;
     nemesis.relent(&mut machines, &mut devices).await;
 
-    recover(&machines, &devices, &recorder).await;
+    recover(&mut machines, &devices, &recorder).await;
     devices.iter().for_each(Device::rest);
     for device in &devices {
         device.settle().await;
@@ -131,7 +131,7 @@ async fn move_in(place: &Place, town: &Town) -> Result<Vec<Device>, client::Clie
 }
 
 /// A message sent now is soon to be read at every node.
-async fn recover(machines: &Machines, devices: &[Device], recorder: &Recorder) {
+async fn recover(machines: &mut Machines, devices: &[Device], recorder: &Recorder) {
     let [first, second, ..] = devices else { return };
     let Some(message) = first.send_now(second.account(), "everything works again").await else { return };
     let read_everywhere = async {
@@ -140,6 +140,8 @@ async fn recover(machines: &Machines, devices: &[Device], recorder: &Recorder) {
             matches!(found, Some(Ok(Some(_))))
         }) {
             sleep(Duration::from_millis(20)).await;
+            // One that may not come back may have heard of it just now.
+            machines.bury();
         }
     };
     if timeout(HEALED_WITHIN, read_everywhere).await.is_ok() {
@@ -155,6 +157,7 @@ async fn look_at_all(machines: &mut Machines, devices: &[Device], recorder: &Rec
                 machines.running().into_iter().map(|number| machines.app(number).map(|app| *app.applied().borrow()));
             let applied: Vec<_> = applied.collect();
             sleep(Duration::from_millis(500)).await;
+            machines.bury();
             if applied.iter().all(|at| at.is_some() && *at == applied[0]) {
                 return;
             }
