@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -42,6 +42,8 @@ struct TestDialer {
     transport: Arc<MemoryTransport>,
     /// How many append streams were asked for.
     dials: Arc<AtomicU64>,
+    /// Whether others take entries of this member's; they hear it in any case.
+    is_refused: Arc<AtomicBool>,
 }
 
 impl Dialer for TestDialer {
@@ -50,6 +52,9 @@ impl Dialer for TestDialer {
             let dials = self.dials.fetch_add(1, Ordering::Relaxed);
             // Without a pause in between this would never end.
             assert!(dials < 10_000, "a member is dialled all the time");
+            if self.is_refused.load(Ordering::Relaxed) {
+                return futures::future::ready(Err(io::ErrorKind::StorageFull.into())).boxed();
+            }
         }
         let target = Target { peer: Some(peer.peer), addresses: vec![] };
         let opened = async move { self.transport.open(target, protocol).await };
@@ -78,6 +83,7 @@ struct Member {
     toy: Arc<Toy>,
     stores: Stores,
     dials: Arc<AtomicU64>,
+    is_refused: Arc<AtomicBool>,
     /// Serves what others open; ends with the member.
     serving: JoinSet<()>,
 }
@@ -111,13 +117,15 @@ impl Cluster {
         let toy = Toy::new(stores.state.clone());
         let timing = Timing { seed: id, ..self.timing };
         let dials = Arc::new(AtomicU64::new(0));
-        let dialer = Arc::new(TestDialer { transport: transport.clone(), dials: dials.clone() });
+        let is_refused = Arc::new(AtomicBool::new(false));
+        let (counted, refused) = (dials.clone(), is_refused.clone());
+        let dialer = Arc::new(TestDialer { transport: transport.clone(), dials: counted, is_refused: refused });
         let raft = Raft::start(id, timing, stores.log.clone(), toy.clone(), dialer).await.unwrap();
         let mut serving = JoinSet::new();
         for protocol in [Protocol::RaftAppend, Protocol::RaftControl, Protocol::RaftSnapshot] {
             serving.spawn(serve(raft.clone(), transport.accept(protocol), protocol));
         }
-        self.members.insert(id, Member { raft, toy, stores, dials, serving });
+        self.members.insert(id, Member { raft, toy, stores, dials, is_refused, serving });
     }
 
     /// Kills the member; what it leaves is what a power cut would.
@@ -286,8 +294,10 @@ async fn a_leader_that_followers_hear_and_nobody_writes_for_does_not_pile_up_wha
     let leader = cluster.leader_of(ALL).await;
     cluster.propose_all(leader, 0..10).await;
     let raft = cluster.raft(leader).clone();
+    let is_refused = &cluster.members[&leader].is_refused;
+    is_refused.store(true, Ordering::Relaxed);
     for follower in others(ALL, leader) {
-        cluster.members[&follower].stores.log.hold();
+        cluster.network.reset(peer(leader).peer, peer(follower).peer);
     }
     let began = Instant::now();
     let mut count = 0;
@@ -305,9 +315,7 @@ async fn a_leader_that_followers_hear_and_nobody_writes_for_does_not_pile_up_wha
     assert_eq!(cluster.propose(leader, "refused".to_owned()).await, Err(ProposeError::NoQuorum));
     assert_eq!(raft.watch().borrow().last_index, last);
 
-    for follower in others(ALL, leader) {
-        cluster.members[&follower].stores.log.release();
-    }
+    is_refused.store(false, Ordering::Relaxed);
     until(&raft, "what it took is committed", |state| state.committed >= last).await;
     let last = cluster.propose_all(leader, 10..20).await;
     let commands = cluster.agree(ALL, last).await;
