@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::failover;
-use crate::loader;
+use crate::sender;
 
 /// See the module.
 pub(crate) enum Wanted {
     Figures(Vec<Subject>),
     /// To be the process that sends.
-    Loader(loader::Start),
+    Loader(sender::Start),
     /// To be a process of the floor; without followers it is one itself.
     FloorNode {
         folder: PathBuf,

@@ -1,19 +1,16 @@
 //! How many messages are acknowledged each second, after how long, and what that costs, beside the floor.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::Cluster;
 
 use crate::arguments::Cluster as Wanted;
-use crate::floor::{Floor, this};
-use crate::loader::{Order, Sent, Start};
+use crate::floor::Floor;
+use crate::loader::{Loader, Order, Sent};
 use crate::machine::{Disk, Used};
+use crate::sender::Start;
 use crate::statistics::Rounds;
 use crate::{crowd, founded};
 
@@ -45,11 +42,12 @@ fn one(wanted: &Wanted, clients: usize) -> bool {
     let mut cluster = founded(wanted.nodes);
     let names = cluster.running();
     let processes: Vec<_> = names.iter().map(|name| cluster.process(name)).collect();
-    let mut sender = Loader::start(&start(&cluster, wanted, clients));
+    let start = serde_json::to_string(&start(&cluster, wanted, clients)).expect("plain data");
+    let mut sender = Loader::start(&["--loader".to_owned(), start]);
     // On the same disk.
     let folder = TempDir::new().expect("a temporary folder can be made");
     let floor = Floor::start(wanted.nodes, folder.path());
-    let mut floor_sender = Loader::spawn(&[
+    let mut floor_sender = Loader::start(&[
         "--floor-loader".to_owned(),
         floor.address.to_string(),
         clients.to_string(),
@@ -62,9 +60,9 @@ fn one(wanted: &Wanted, clients: usize) -> bool {
     for _ in 0..wanted.rounds {
         // In turns, since what the disk can do changes from minute to minute.
         let floor = floor_sender.send(wanted.span);
-        let before = used(&processes, cluster.home());
+        let before = Used::by(&processes, cluster.home());
         let sent = sender.send(wanted.span);
-        rounds.push(Round { sent, floor, used: used(&processes, cluster.home()).since(before) });
+        rounds.push(Round { sent, floor, used: Used::by(&processes, cluster.home()).since(before) });
     }
     let whole: bool = sender.order(Order::ReadBack);
     print(wanted, clients, &rounds, whole);
@@ -78,10 +76,6 @@ fn start(cluster: &Cluster, wanted: &Wanted, clients: usize) -> Start {
         clients,
         window: wanted.window,
     }
-}
-
-fn used(processes: &[u32], home: &Path) -> Used {
-    Used::by(processes, home)
 }
 
 fn print(wanted: &Wanted, clients: usize, rounds: &[Round], whole: bool) {
@@ -156,54 +150,4 @@ fn print(wanted: &Wanted, clients: usize, rounds: &[Round], whole: bool) {
 /// Three digits behind the point are more than any of these is good for.
 fn rounded(figure: f64) -> Value {
     json!((figure * 1000.0).round() / 1000.0)
-}
-
-/// A process that sends, and ends when this is dropped.
-struct Loader {
-    child: Child,
-    orders: ChildStdin,
-    answers: BufReader<ChildStdout>,
-}
-
-impl Loader {
-    fn start(start: &Start) -> Self {
-        Self::spawn(&["--loader".to_owned(), serde_json::to_string(start).expect("plain data")])
-    }
-
-    /// Returns once all its clients are there.
-    fn spawn(arguments: &[String]) -> Self {
-        let mut command = this();
-        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("this program can be run again");
-        let orders = child.stdin.take().expect("a pipe");
-        let answers = BufReader::new(child.stdout.take().expect("a pipe"));
-        let mut loader = Self { child, orders, answers };
-        let ready: String = loader.hear();
-        assert_eq!(ready, "ready");
-        loader
-    }
-
-    fn send(&mut self, span: Duration) -> Sent {
-        self.order(Order::Send { ms: u64::try_from(span.as_millis()).expect("a short time") })
-    }
-
-    fn order<T: DeserializeOwned>(&mut self, order: Order) -> T {
-        let order = serde_json::to_string(&order).expect("plain data");
-        writeln!(self.orders, "{order}").expect("it listens");
-        self.hear()
-    }
-
-    fn hear<T: DeserializeOwned>(&mut self) -> T {
-        let mut line = String::new();
-        self.answers.read_line(&mut line).expect("it answers");
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("it says {line:?}: {error}"))
-    }
-}
-
-impl Drop for Loader {
-    fn drop(&mut self) {
-        // One that has ended is as good.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

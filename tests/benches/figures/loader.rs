@@ -1,28 +1,16 @@
-//! The process that sends: clients that are signed in, each over a connection of its own, told what to do on standard input.
+//! Processes that send: told what to do on standard input, answering on standard output, a line of JSON each.
 
-use std::io::Write as _;
-use std::process::ExitCode;
+use std::future::Future;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use wire::Address;
-use wire::secret::ClusterSecret;
+use tokio::io::AsyncBufReadExt as _;
 
-use crate::crowd::{self, Crowd};
-use crate::person::Person;
 use crate::statistics::{Latencies, milliseconds};
-
-/// What it is started with.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Start {
-    pub(crate) nodes: Vec<String>,
-    pub(crate) secret: String,
-    pub(crate) clients: usize,
-    /// How many messages each has under way at once.
-    pub(crate) window: usize,
-}
+use crate::this;
 
 /// What it is told.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -56,55 +44,70 @@ impl Sent {
     }
 }
 
-/// Sends and reads back when it is told to, until nobody tells it anything any more.
-pub(crate) fn run(start: &Start) -> ExitCode {
-    // One thread, so that it takes from the nodes no more of the machine than it must.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("the runtime starts");
-    runtime.block_on(async {
-        let nodes: Vec<Address> = start.nodes.iter().map(|node| node.parse().expect("an address")).collect();
-        let secret = ClusterSecret::parse(&start.secret).expect("the secret is well formed");
-        let Crowd { people, _transports } = Crowd::gather(&nodes, &secret, "c", start.clients, 1).await;
-        let mut people: Vec<_> = people.into_iter().map(|(name, person)| (name, person, 0)).collect();
-        tell(&"ready");
-        while let Some(order) = next_order().await {
-            match order {
-                Order::Send { ms } => {
-                    let (began, window) = (Instant::now(), start.window);
-                    let until = began + Duration::from_millis(ms);
-                    let tasks: Vec<_> =
-                        people.into_iter().map(|one| tokio::spawn(send_for(one, window, until))).collect();
-                    let mut taken = Vec::new();
-                    people = Vec::new();
-                    for task in tasks {
-                        let (one, latencies) = task.await.expect("a client panicked; see above");
-                        people.push(one);
-                        taken.extend(latencies);
-                    }
-                    tell(&Sent::of(taken, began.elapsed()));
-                }
-                Order::ReadBack => {
-                    let mut whole = true;
-                    for (name, person, sent) in &mut people {
-                        whole &= crowd::reads_back(name, person, *sent).await;
-                    }
-                    tell(&whole);
-                }
-            }
-        }
-    });
-    ExitCode::SUCCESS
+/// A process that sends, and ends when this is dropped.
+pub(crate) struct Loader {
+    child: Child,
+    orders: ChildStdin,
+    answers: BufReader<ChildStdout>,
 }
 
-/// Somebody, and how much was acknowledged so far.
-type One = (String, Person, usize);
+impl Loader {
+    /// Starts this program with these arguments; returns once all its clients are there.
+    pub(crate) fn start(arguments: &[String]) -> Self {
+        let mut command = this();
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("this program can be run again");
+        let orders = child.stdin.take().expect("a pipe");
+        let answers = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut loader = Self { child, orders, answers };
+        let ready: String = loader.hear();
+        assert_eq!(ready, "ready");
+        loader
+    }
 
-async fn send_for((name, mut person, mut sent): One, window: usize, until: Instant) -> (One, Vec<Duration>) {
-    let mut next_text = || {
-        sent += 1;
-        crowd::text(&name, sent - 1)
-    };
-    let taken = person.send_many(&name, window, until, &mut next_text).await;
-    ((name, person, sent), taken)
+    /// Has all its clients send for so long.
+    pub(crate) fn send(&mut self, span: Duration) -> Sent {
+        self.order(Order::Send { ms: u64::try_from(span.as_millis()).expect("a short time") })
+    }
+
+    /// Gives an order, and waits until it is carried out.
+    pub(crate) fn order<T: DeserializeOwned>(&mut self, order: Order) -> T {
+        let order = serde_json::to_string(&order).expect("plain data");
+        writeln!(self.orders, "{order}").expect("it listens");
+        self.hear()
+    }
+
+    fn hear<T: DeserializeOwned>(&mut self) -> T {
+        let mut line = String::new();
+        self.answers.read_line(&mut line).expect("it answers");
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("it says {line:?}: {error}"))
+    }
+}
+
+impl Drop for Loader {
+    fn drop(&mut self) {
+        // One that has ended is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Within such a process: has all of them send until a time, side by side. Has them back, and what came of it.
+pub(crate) async fn all_send<S, F>(senders: Vec<S>, ms: u64, send: impl Fn(S, Instant) -> F) -> (Vec<S>, Sent)
+where
+    S: Send + 'static,
+    F: Future<Output = (S, Vec<Duration>)> + Send + 'static,
+{
+    let began = Instant::now();
+    let until = began + Duration::from_millis(ms);
+    let tasks: Vec<_> = senders.into_iter().map(|sender| tokio::spawn(send(sender, until))).collect();
+    let (mut senders, mut taken) = (Vec::new(), Vec::new());
+    for task in tasks {
+        let (sender, latencies) = task.await.expect("a client panicked; see above");
+        senders.push(sender);
+        taken.extend(latencies);
+    }
+    (senders, Sent::of(taken, began.elapsed()))
 }
 
 /// Says one thing to whoever started this process.
@@ -117,6 +120,6 @@ pub(crate) fn tell(what: &impl Serialize) {
 /// What it is told next.
 pub(crate) async fn next_order<T: DeserializeOwned>() -> Option<T> {
     // A line at a time, and none before the last was answered: nothing is lost with the buffer.
-    let line = BufReader::new(tokio::io::stdin()).lines().next_line().await.ok()??;
+    let line = tokio::io::BufReader::new(tokio::io::stdin()).lines().next_line().await.ok()??;
     Some(serde_json::from_str(&line).expect("an order"))
 }

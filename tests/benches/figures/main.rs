@@ -16,10 +16,11 @@ mod machine;
 mod person;
 mod restart;
 mod search;
+mod sender;
 mod statistics;
 mod ui;
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use arguments::{Subject, Wanted};
 use tests::Cluster;
@@ -31,7 +32,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments::parse(&arguments) {
         Ok(Wanted::Figures(subjects)) => figures(&subjects),
-        Ok(Wanted::Loader(start)) => loader::run(&start),
+        Ok(Wanted::Loader(start)) => sender::run(&start),
         Ok(Wanted::FloorNode { folder, followers }) => floor::server::run(&folder, &followers),
         Ok(Wanted::FloorLoader { address, clients, window }) => floor::sender::run(address, clients, window),
         Err(error) => {
@@ -69,4 +70,9 @@ fn founded(nodes: usize) -> Cluster {
     cluster.cli().as_account("first").run(&["account", "create", "first"]).ok();
     cluster.cli().run(&["cluster", "check"]).ok();
     cluster
+}
+
+/// This program once more.
+pub(crate) fn this() -> Command {
+    Command::new(std::env::current_exe().expect("this program has a path"))
 }

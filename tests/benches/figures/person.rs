@@ -82,6 +82,11 @@ impl Person {
         assert!(matches!(answer, Answer::Sent(Reply::Stored { .. })), "not stored: {answer:?}");
     }
 
+    /// Says that it is there.
+    pub(crate) async fn ping(&mut self) {
+        assert_eq!(self.ask(Request::Ping).await, Answer::Done);
+    }
+
     /// Reads back the whole conversation: the texts, oldest first.
     pub(crate) async fn texts(&mut self, with: &str) -> Vec<String> {
         let mut texts = Vec::new();

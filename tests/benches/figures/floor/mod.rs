@@ -10,9 +10,9 @@ pub(crate) mod server;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
-use crate::MESSAGE_SIZE_BYTES;
+use crate::{MESSAGE_SIZE_BYTES, this};
 
 /// A record on the wire: the number that its client gave it, and what is in it.
 const RECORD_SIZE_BYTES: usize = NUMBER_SIZE_BYTES + MESSAGE_SIZE_BYTES;
@@ -59,9 +59,4 @@ fn node(folder: &Path, followers: &[SocketAddr]) -> (Child, SocketAddr) {
     let said = BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line);
     said.expect("it says where it listens");
     (child, line.trim().parse().expect("an address"))
-}
-
-/// This program once more.
-pub(crate) fn this() -> Command {
-    Command::new(std::env::current_exe().expect("this program has a path"))
 }

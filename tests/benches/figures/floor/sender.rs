@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::{NUMBER_SIZE_BYTES, RECORD_SIZE_BYTES};
-use crate::loader::{Order, Sent, next_order, tell};
+use crate::loader::{Order, all_send, next_order, tell};
 
 /// Sends when it is told to, until nobody tells it anything any more.
 pub(crate) fn run(address: SocketAddr, clients: usize, window: usize) -> ExitCode {
@@ -24,17 +24,9 @@ pub(crate) fn run(address: SocketAddr, clients: usize, window: usize) -> ExitCod
         tell(&"ready");
         while let Some(order) = next_order().await {
             let Order::Send { ms } = order else { continue };
-            let (began, span) = (Instant::now(), Duration::from_millis(ms));
-            let tasks: Vec<_> =
-                streams.into_iter().map(|stream| tokio::spawn(send_for(stream, window, began + span))).collect();
-            let mut taken = Vec::new();
-            streams = Vec::new();
-            for task in tasks {
-                let (stream, latencies) = task.await.expect("a client panicked; see above");
-                streams.push(stream);
-                taken.extend(latencies);
-            }
-            tell(&Sent::of(taken, began.elapsed()));
+            let sent;
+            (streams, sent) = all_send(streams, ms, |stream, until| send_for(stream, window, until)).await;
+            tell(&sent);
         }
     });
     ExitCode::SUCCESS
