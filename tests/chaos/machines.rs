@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use tests::history::{Recorder, What};
-use tests::node_program;
+use tests::{node_program, process};
 
 use crate::disk::Disk;
 use crate::lan;
@@ -277,15 +277,12 @@ impl Machines {
     pub(crate) fn note_use(&self) {
         for machine in &self.machines {
             let Some(child) = &machine.child else { continue };
-            let process = PathBuf::from(format!("/proc/{}", child.id()));
-            let status = fs::read_to_string(process.join("status")).unwrap_or_default();
-            let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-            let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-            let files = fs::read_dir(process.join("fd")).map(|files| files.count() as u64).ok();
-            if let (Some(kilobytes), Some(files)) = (kilobytes, files) {
+            let memory_bytes = process::memory_bytes(child.id(), "RssAnon:");
+            let files = fs::read_dir(format!("/proc/{}/fd", child.id())).map(|files| files.count() as u64).ok();
+            if let (Some(memory_bytes), Some(files)) = (memory_bytes, files) {
                 // A life is a process: what a new one uses is not growth.
                 let process = format!("n{}, process {}", machine.number, child.id());
-                self.recorder.note(What::Used { process, memory_bytes: kilobytes * 1024, files });
+                self.recorder.note(What::Used { process, memory_bytes, files });
             }
         }
     }

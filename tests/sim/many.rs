@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tests::process::cpu_time;
+
 use crate::arguments::Seeds;
 use crate::one::Summary;
 
@@ -74,7 +76,7 @@ fn once(seed: u64) -> Result<Summary, String> {
     let (mut before, mut moved) = (Duration::ZERO, Instant::now());
     // What it prints fits a pipe.
     while let Ok(None) = running.try_wait() {
-        let used = used(running.id());
+        let used = cpu_time(running.id()).unwrap_or_default();
         if used != before {
             (before, moved) = (used, Instant::now());
         }
@@ -98,15 +100,6 @@ fn once(seed: u64) -> Result<Summary, String> {
         Some(summary) if ran.status.success() && summary.is_clean => Ok(summary),
         _ => Err(format!("seed {seed}: {}\n{printed}{}", ran.status, String::from_utf8_lossy(&ran.stderr))),
     }
-}
-
-/// How much time of a processor the process has had.
-fn used(process: u32) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    // The name is in brackets, and may have anything in it; see proc(5) for the rest. The unit is 10 ms on every kind of machine.
-    let numbers = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let ticks = numbers.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok());
-    Duration::from_millis(10 * ticks.sum::<u64>())
 }
 
 /// Runs the seed once more, and compares.

@@ -18,6 +18,7 @@ pub mod fuzz;
 pub mod history;
 mod interactive;
 pub mod people;
+pub mod process;
 pub mod rest;
 mod wait;
 mod window;

@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use tests::process;
+
 /// What processes have used so far, together.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Used {
@@ -28,10 +30,10 @@ impl Used {
     /// By these processes, with their files in this folder.
     pub(crate) fn by(processes: &[u32], folder: &Path) -> Self {
         let mut used = Self { disk: Disk::of(folder), ..Self::default() };
-        for process in processes.iter().map(|id| PathBuf::from(format!("/proc/{id}"))) {
-            used.cpu_seconds += cpu_seconds(&process);
-            used.resident_bytes += 1024 * field(&process.join("status"), "VmRSS:");
-            used.anonymous_bytes += 1024 * field(&process.join("status"), "RssAnon:");
+        for process in processes.iter().copied() {
+            used.cpu_seconds += process::cpu_time(process).unwrap_or_default().as_secs_f64();
+            used.resident_bytes += process::memory_bytes(process, "VmRSS:").unwrap_or_default();
+            used.anonymous_bytes += process::memory_bytes(process, "RssAnon:").unwrap_or_default();
         }
         used
     }
@@ -44,20 +46,6 @@ impl Used {
             ..self
         }
     }
-}
-
-fn cpu_seconds(process: &Path) -> f64 {
-    let stat = fs::read_to_string(process.join("stat")).unwrap_or_default();
-    // The name is in brackets, and may have anything in it; see proc(5) for the rest. The unit is 10 ms on every kind of machine.
-    let numbers = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let ticks = numbers.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok());
-    ticks.sum::<u64>() as f64 / 100.0
-}
-
-fn field(file: &Path, name: &str) -> u64 {
-    let text = fs::read_to_string(file).unwrap_or_default();
-    let value = text.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok());
-    value.unwrap_or_default()
 }
 
 impl Disk {

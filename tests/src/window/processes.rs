@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use crate::process::{share_bytes, status};
+
 /// All processes that this one started, and those that they started.
 pub(super) fn descendants(process: u32) -> Vec<u32> {
     let mut found = vec![process];
@@ -33,15 +35,7 @@ fn parent(process: u32) -> Option<u32> {
     status(process, "PPid:")?.parse().ok()
 }
 
-fn status(process: u32, field: &str) -> Option<String> {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
-    Some(line.trim().to_owned())
-}
-
 fn one_memory_bytes(process: u32) -> u64 {
     // One that has ended meanwhile has none.
-    let rollup = fs::read_to_string(format!("/proc/{process}/smaps_rollup")).unwrap_or_default();
-    let kilobytes = rollup.lines().find_map(|line| line.strip_prefix("Pss:")?.split_whitespace().next()?.parse().ok());
-    kilobytes.unwrap_or(0_u64) * 1024
+    share_bytes(process).unwrap_or_default()
 }
