@@ -11,8 +11,8 @@ use crate::config::LogFormat;
 const DEFAULT: &str = "warn,libp2p_mdns=off,node=info,wire=info";
 
 /// Chatter that is left out unless `RUST_LOG` asks for it by name: to openraft a node that is away is worth a
-/// warning several times a second.
-const QUIET: &str = "openraft=error,libp2p_swarm=warn";
+/// warning several times a second, and what it refuses an error, though it returns that as well.
+const QUIET: &str = "openraft=error,openraft::raft::api=off,libp2p_swarm=warn";
 
 /// Logs from here on. A second call in one process changes nothing.
 pub(super) fn start(format: LogFormat) {
