@@ -164,5 +164,5 @@ impl Tables<'_> {
 }
 
 fn decode<T: DeserializeOwned>(table: Table, bytes: &[u8]) -> Result<T, StoreError> {
-    value::decode(bytes, "the state", &format!("a row of the table {}", table.0))
+    value::decode(bytes, "the state", format_args!("a row of the table {}", table.0))
 }

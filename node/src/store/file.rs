@@ -13,8 +13,8 @@ pub(super) fn read(path: &Path, key: &str) -> Result<Option<Vec<u8>>, StoreError
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(StoreError::io("read", path, &error)),
     };
-    let place = path.display().to_string();
-    record::open(key.as_bytes(), &frame, &place, || "the file".to_owned()).map(|payload| Some(payload.to_vec()))
+    let place = || path.display().to_string();
+    record::open(key.as_bytes(), &frame, place, || "the file".to_owned()).map(|payload| Some(payload.to_vec()))
 }
 
 /// Replaces the file. On the disk when it returns.

@@ -16,9 +16,14 @@ pub fn seal(key: &[u8], payload: &[u8]) -> Vec<u8> {
     seal_as(VERSION, key, payload)
 }
 
-/// Checks a frame and returns its payload. `what` names the record in the error.
-pub fn open<'a>(key: &[u8], frame: &'a [u8], place: &str, what: impl Fn() -> String) -> Result<&'a [u8], StoreError> {
-    let damaged = || StoreError::Damaged { place: place.to_owned(), what: what() };
+/// Checks a frame and returns its payload. `place` and `what` name the record in the error.
+pub fn open<'a>(
+    key: &[u8],
+    frame: &'a [u8],
+    place: impl Fn() -> String,
+    what: impl Fn() -> String,
+) -> Result<&'a [u8], StoreError> {
+    let damaged = || StoreError::Damaged { place: place(), what: what() };
     let (header, payload) = frame.split_at_checked(HEADER_SIZE_BYTES).ok_or_else(damaged)?;
     let version = header[0];
     // The checksum first: a version that a flipped bit made newer is damage, not news.
@@ -26,7 +31,7 @@ pub fn open<'a>(key: &[u8], frame: &'a [u8], place: &str, what: impl Fn() -> Str
         return Err(damaged());
     }
     if version != VERSION {
-        return Err(StoreError::Newer { place: place.to_owned(), found: version.into(), known: VERSION.into() });
+        return Err(StoreError::Newer { place: place(), found: version.into(), known: VERSION.into() });
     }
     Ok(payload)
 }
@@ -54,7 +59,7 @@ pub(super) mod tests {
     }
 
     fn open(key: &[u8], frame: &[u8]) -> Result<Vec<u8>, StoreError> {
-        super::open(key, frame, "here", || "it".to_owned()).map(<[u8]>::to_vec)
+        super::open(key, frame, || "here".to_owned(), || "it".to_owned()).map(<[u8]>::to_vec)
     }
 
     #[test]

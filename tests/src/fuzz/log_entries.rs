@@ -37,7 +37,7 @@ fn run(input: &[u8]) {
 /// Key and frame. What is opened is what the checksum says, and only that; a second opinion on the checksum is not the store's own.
 fn open_record(bytes: &[u8]) {
     let Some((key, frame)) = bytes.split_first_chunk::<8>() else { return };
-    let opened = modest(frame.len(), || record::open(key, frame, "here", || "it".to_owned()));
+    let opened = modest(frame.len(), || record::open(key, frame, || "here".to_owned(), || "it".to_owned()));
     let Some((header, payload)) = frame.split_at_checked(HEADER_SIZE_BYTES) else {
         assert!(matches!(opened, Err(StoreError::Damaged { .. })), "a record without a header is opened");
         return;
@@ -76,7 +76,7 @@ fn damage_record(bytes: &[u8]) {
         damaged[at] ^= 1 << (flip % 8);
     }
     damaged.truncate(damaged.len() - usize::from(cut).min(damaged.len()));
-    let opened = record::open(&key, &damaged, "here", || "it".to_owned());
+    let opened = record::open(&key, &damaged, || "here".to_owned(), || "it".to_owned());
     if damaged == whole {
         let found = opened.unwrap_or_else(|error| panic!("a whole record is refused: {error}"));
         let entry = reread_entry(&Bytes::copy_from_slice(found)).expect("what was written is understood");

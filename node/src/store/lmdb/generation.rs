@@ -84,7 +84,7 @@ impl Generation {
 
     fn open_value<'a>(&self, table: Table, key: &[u8], frame: &'a [u8]) -> Result<&'a [u8], StoreError> {
         let place = || self.dir.display().to_string();
-        record::open(key, frame, &place(), || format!("a row of the table {}", table.0))
+        record::open(key, frame, place, || format!("a row of the table {}", table.0))
     }
 
     fn get(&self, txn: &RoTxn<'_, WithoutTls>, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {

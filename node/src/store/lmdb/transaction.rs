@@ -116,7 +116,7 @@ impl Tables {
         for row in self.records.iter(txn).map_err(|error| self.failed("read", error))? {
             let (key, frame) = row.map_err(|error| self.failed("read", error))?;
             let name = String::from_utf8_lossy(key).into_owned();
-            let value = record::open(key, frame, &self.place(), || format!("the record {name}"))?;
+            let value = record::open(key, frame, || self.place(), || format!("the record {name}"))?;
             records.insert(name, value.to_vec());
         }
         Ok(records)
@@ -124,7 +124,7 @@ impl Tables {
 
     pub(super) fn parse_entry(&self, (key, frame): (&[u8], &[u8])) -> Result<StoredEntry, StoreError> {
         let index = self.parse_index(key)?;
-        let bytes = record::open(key, frame, &self.place(), || format!("log entry {index}"))?;
+        let bytes = record::open(key, frame, || self.place(), || format!("log entry {index}"))?;
         Ok(StoredEntry { index, bytes: bytes.into() })
     }
 
