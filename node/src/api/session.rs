@@ -20,6 +20,8 @@ pub(super) const CATCH_UP_MAX: Duration = Duration::from_millis(1_500);
 pub(super) struct LoggedIn {
     pub(super) session: SessionId,
     pub(super) account: AccountId,
+    /// It had not ended when this many endings had been counted.
+    there_at: Option<u64>,
 }
 
 /// The connection's session, if it still is one. Asked at every request: a session may be ended from
@@ -27,9 +29,22 @@ pub(super) struct LoggedIn {
 pub(super) fn current(connection: &Connection) -> Result<LoggedIn, Refusal> {
     let who = connection.with_state(|state| state.session);
     let who = who.ok_or_else(|| Refusal::new(Code::NotLoggedIn, "Log in first."))?;
+    // Counted before it is looked up: one that ends in between is looked up again.
+    let endings = connection.context.app.endings();
+    if who.there_at == Some(endings) {
+        return Ok(who);
+    }
     if has_ended(&connection.context, who.session)? {
         return Err(refusal::session_invalid());
     }
+    let who = LoggedIn { there_at: Some(endings), ..who };
+    connection.with_state(|state| {
+        if let Some(session) = &mut state.session
+            && session.session == who.session
+        {
+            *session = who;
+        }
+    });
     Ok(who)
 }
 
@@ -72,7 +87,7 @@ pub(super) async fn established(connection: &Connection, id: SessionId, account:
     let info = context.read(context.app.account(account))?.ok_or_else(behind)?;
     let session = context.read(context.app.session(id))?.ok_or_else(behind)?;
     connection.unsubscribe().await;
-    connection.with_state(|state| state.session = Some(LoggedIn { session: id, account }));
+    connection.with_state(|state| state.session = Some(LoggedIn { session: id, account, there_at: None }));
     Ok(Answer::Session { session: id, account: info, numbering: session.numbering }.into())
 }
 
@@ -83,7 +98,7 @@ pub(super) async fn subscribe(
     after: Option<Cursor>,
     announce: bool,
 ) -> Result<Given, Refusal> {
-    let LoggedIn { session, account } = current(connection)?;
+    let LoggedIn { session, account, .. } = current(connection)?;
     let context = &connection.context;
     let from = after.unwrap_or_else(|| connection.applied().max(at_least));
     // The new seat first, so that a session that subscribes again does not seem to leave.

@@ -4,6 +4,7 @@
 //! majority's disks already; whatever others can see follows the commit.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use chat::{Change, Command, Cursor, Notice};
@@ -53,7 +54,7 @@ impl Application for App {
     }
 
     fn receive(&self) -> Result<Box<dyn SnapshotWrite>, StoreError> {
-        Ok(Box::new(snapshot::Incoming::into_store(self.store.clone(), self.applied.clone(), self.indexer.clone())?))
+        Ok(Box::new(snapshot::Incoming::of(self)?))
     }
 }
 
@@ -92,6 +93,9 @@ impl App {
     }
 
     fn publish(&self, at: Cursor, news: News) {
+        if news.ended {
+            self.endings.fetch_add(1, Ordering::Release);
+        }
         self.applied.send_replace(at);
         for notice in news.notices {
             // Nobody may be listening.
@@ -109,6 +113,8 @@ impl App {
 struct News {
     notices: Vec<(Cursor, Notice)>,
     stored: Stored,
+    /// A session did.
+    ended: bool,
     verdicts: Vec<(Cursor, Digest)>,
 }
 
@@ -188,8 +194,10 @@ fn follow_chat(to: &mut dyn Write, at: Cursor, command: &Command, news: &mut New
     view.finish()?;
     for change in &outcome.changes {
         changes::write(to, change)?;
-        if let Change::PutMessage(message) = change {
-            news.stored.add(message);
+        match change {
+            Change::PutMessage(message) => news.stored.add(message),
+            Change::RemoveSession { .. } => news.ended = true,
+            _ => {}
         }
     }
     news.notices.extend(outcome.notices.into_iter().map(|notice| (at, notice)));

@@ -31,6 +31,7 @@ mod view;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use chat::{Cursor, Notice};
 use tokio::sync::{broadcast, watch};
@@ -58,6 +59,8 @@ pub struct App {
     notices: broadcast::Sender<(Cursor, Notice)>,
     digests: Digests,
     indexer: Arc<Indexer>,
+    /// Counts commits with which sessions ended, and snapshots, with which they may have.
+    endings: Arc<AtomicU64>,
     /// What work beside the applying met with. It stops the node, as it would had apply met it.
     failure: watch::Sender<Option<StoreError>>,
 }
@@ -70,12 +73,18 @@ impl App {
         let failure = watch::Sender::new(None);
         let digests = Digests::begin(failure.clone())?;
         let indexer = Arc::new(Indexer::begin(store.clone(), failure.clone())?);
-        Ok(Arc::new(Self { store, applied, notices, digests, indexer, failure }))
+        Ok(Arc::new(Self { store, applied, notices, digests, indexer, endings: Arc::default(), failure }))
     }
 
     /// How far the state is: moved after each commit, so whoever sees it finds all up to it.
     pub fn applied(&self) -> watch::Receiver<Cursor> {
         self.applied.subscribe()
+    }
+
+    /// Changes whenever a session may have ended, after the commit: one that was found after this was asked is there for as long
+    /// as this stays the same.
+    pub fn endings(&self) -> u64 {
+        self.endings.load(Ordering::Acquire)
     }
 
     /// What everyone who listens is told, from now on. Whoever lags too far misses some.

@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use chat::Cursor;
 use tokio::sync::watch;
 
+use super::App;
 use super::keys::{self, DERIVED, Key, REPLICATED};
 use super::search::Indexer;
 use super::tables::Tables;
@@ -83,15 +85,19 @@ pub(super) struct Incoming {
     store: Arc<dyn StateStore>,
     applied: watch::Sender<Cursor>,
     indexer: Arc<Indexer>,
+    endings: Arc<AtomicU64>,
 }
 
 impl Incoming {
-    pub(super) fn into_store(
-        store: Arc<dyn StateStore>,
-        applied: watch::Sender<Cursor>,
-        indexer: Arc<Indexer>,
-    ) -> Result<Self, StoreError> {
-        Ok(Self { staged: store.stage()?, store, applied, indexer })
+    /// To replace the state of this one.
+    pub(super) fn of(app: &App) -> Result<Self, StoreError> {
+        Ok(Self {
+            staged: app.store.stage()?,
+            store: app.store.clone(),
+            applied: app.applied.clone(),
+            indexer: app.indexer.clone(),
+            endings: app.endings.clone(),
+        })
     }
 }
 
@@ -113,6 +119,7 @@ impl SnapshotWrite for Incoming {
         self.store.adopt(self.staged)?;
         self.indexer.start_over();
         let cursor = Tables(&*self.store.read()?).cursor()?;
+        self.endings.fetch_add(1, Ordering::Release);
         self.applied.send_replace(cursor);
         Ok(())
     }

@@ -154,9 +154,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         edits: &[
             (
                 "node/src/app/applying.rs",
-                "        changes::write(to, change)?;\n        if let",
+                "        changes::write(to, change)?;\n        match change",
                 "        if matches!(change, Change::Remember { .. }) {\n            news.later.push(change.clone());\n        } else {\n            \
-                 changes::write(to, change)?;\n        }\n        if let",
+                 changes::write(to, change)?;\n        }\n        match change",
             ),
             (
                 "node/src/app/applying.rs",

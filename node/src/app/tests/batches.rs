@@ -196,3 +196,19 @@ impl StateStore for FailsAfter {
         self.store.room_bytes()
     }
 }
+
+#[test]
+fn what_may_have_ended_a_session_is_counted_and_nothing_else_is() {
+    let mut replica = Replica::in_memory();
+    let (_, session) = replica.joined("alice");
+    replica.says(session, "alice", "text");
+    assert_eq!(replica.app.endings(), 0);
+    replica.then(Command::CloseSession { session });
+    assert_eq!(replica.app.endings(), 1);
+    let (_, session) = replica.joined("bob");
+    replica.then(Command::DeleteAccount { session, at: Timestamp(1) });
+    assert_eq!(replica.app.endings(), 2);
+    let (applied, _) = replica.app.snapshot().unwrap();
+    replica.app.receive().unwrap().install(&applied.unwrap()).unwrap();
+    assert_eq!(replica.app.endings(), 3, "with another state any session may be gone");
+}
