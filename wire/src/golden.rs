@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt::{Debug, Write};
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use chat::{AccountId, ConversationId, CreationId, Cursor, Delivery, MessageId, Numbering, Seq, SessionId, Timestamp};
 use data_encoding::HEXLOWER;
 use serde::Serialize;
@@ -311,7 +312,7 @@ fn peer_requests() -> Vec<PeerRequest> {
         PeerRequest::Promise(founding()),
         PeerRequest::Found(founding()),
         PeerRequest::Admit { peer: PEER, store: STORE, name: "n4".into(), name_chosen: false },
-        PeerRequest::Propose(vec![7, 8, 9]),
+        PeerRequest::Propose(Bytes::from_static(&[7, 8, 9])),
         PeerRequest::ReadBarrier,
         PeerRequest::Presence { node_id: 1, sessions: vec![SessionId(12)] },
         PeerRequest::Status,
@@ -327,7 +328,7 @@ fn peer_answers() -> Vec<PeerAnswer> {
         PeerAnswer::Done,
         PeerAnswer::Candidate(candidate(Standing::Member { node_id: 1, incarnation: INCARNATION })),
         PeerAnswer::Admitted { node_id: 317, founding: founding() },
-        PeerAnswer::Proposed { index: Cursor(300), reply: vec![7, 8, 9] },
+        PeerAnswer::Proposed { index: Cursor(300), reply: Bytes::from_static(&[7, 8, 9]) },
         PeerAnswer::ReadBarrier { index: Cursor(300) },
         PeerAnswer::Status { node_id: 1, name: "n1".into(), role, progress, addresses: addresses() },
         PeerAnswer::Digest { digest: Some([0x66; 32]) },

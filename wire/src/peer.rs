@@ -2,6 +2,7 @@
 //!
 //! Each request is answered once, in any order ([`crate::rpc`]).
 
+use bytes::Bytes;
 use chat::{Cursor, SessionId};
 use serde::{Deserialize, Serialize};
 
@@ -91,7 +92,7 @@ pub enum PeerRequest {
         name_chosen: bool,
     },
     /// A command for the log, from a node that is not the leader. Never passed on again.
-    Propose(#[serde(with = "serde_bytes_vec")] Vec<u8>),
+    Propose(Bytes),
     /// The index that a linearizable read has to wait for. To the leader only.
     ReadBarrier,
     /// The sessions that listen at the sender, all of them, once a second. To the leader only.
@@ -125,8 +126,7 @@ pub enum PeerAnswer {
     /// The application's reply, after the entry was applied at the leader.
     Proposed {
         index: Cursor,
-        #[serde(with = "serde_bytes_vec")]
-        reply: Vec<u8>,
+        reply: Bytes,
     },
     ReadBarrier {
         index: Cursor,
@@ -148,33 +148,4 @@ pub enum PeerAnswer {
     /// It may or may not have happened.
     Unknown,
     Refused(Refusal),
-}
-
-/// postcard writes a `Vec<u8>` element by element; this writes it as one run of bytes.
-mod serde_bytes_vec {
-    use serde::{Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_bytes(bytes)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
-        struct Bytes;
-        impl serde::de::Visitor<'_> for Bytes {
-            type Value = Vec<u8>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("bytes")
-            }
-
-            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
-                Ok(bytes.to_vec())
-            }
-
-            fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Vec<u8>, E> {
-                Ok(bytes)
-            }
-        }
-        from.deserialize_byte_buf(Bytes)
-    }
 }

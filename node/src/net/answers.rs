@@ -52,12 +52,8 @@ impl Member {
     /// Carries out what only the leader can, on this node; `NotLeader` where it is none.
     pub(super) async fn lead(&self, request: PeerRequest) -> PeerAnswer {
         match request {
-            // Nothing is awaited before the proposal: requests enter the log in the order they came in.
             PeerRequest::Propose(command) => match Entry::decode(&command) {
-                Ok(entry) => match self.no_room_for(&entry) {
-                    Some(refusal) => PeerAnswer::Refused(refusal),
-                    None => self.propose_here(command.into()).await,
-                },
+                Ok(entry) => self.take(&entry, command).await,
                 // In the log it would stop every node that cannot read it.
                 Err(error) => PeerAnswer::Refused(Refusal::new(Code::VersionUnknown, error.to_string())),
             },
@@ -76,6 +72,15 @@ impl Member {
         }
     }
 
+    /// Puts the entry, which these are the bytes of, into the log if there is room. Nothing is awaited before that: entries enter
+    /// the log in the order in which this is first polled.
+    pub(super) async fn take(&self, entry: &Entry, command: Bytes) -> PeerAnswer {
+        match self.no_room_for(entry) {
+            Some(refusal) => PeerAnswer::Refused(refusal),
+            None => self.propose_here(command).await,
+        }
+    }
+
     /// Why the leader does not take the entry now; nobody else can tell.
     fn no_room_for(&self, entry: &Entry) -> Option<Refusal> {
         let states = self.raft.watch();
@@ -86,7 +91,7 @@ impl Member {
 
     async fn propose_here(&self, command: Bytes) -> PeerAnswer {
         match self.raft.propose(command).await {
-            Ok((index, reply)) => PeerAnswer::Proposed { index: Cursor(index), reply: reply.to_vec() },
+            Ok((index, reply)) => PeerAnswer::Proposed { index: Cursor(index), reply },
             Err(error) => unproposed(error),
         }
     }

@@ -41,7 +41,7 @@ impl Cluster {
     ///
     /// Entries enter the log in the order in which these futures are first polled, while the leader stays.
     pub async fn propose(&self, entry: Entry) -> Result<(Cursor, AppReply), Refusal> {
-        match self.0.through_leader(PeerRequest::Propose(entry.encode().to_vec())).await? {
+        match self.0.propose(&entry).await? {
             PeerAnswer::Proposed { index, reply } => Ok((index, decoded(&reply)?)),
             _ => Err(outcome_unknown()),
         }

@@ -14,7 +14,7 @@ use wire::{Code, PeerId, Refusal};
 use super::outcome::{no_quorum, outcome_unknown};
 use super::room::{Disk, Room};
 use super::{AskError, Net, gate};
-use crate::app::{App, RosterNode};
+use crate::app::{App, Entry, RosterNode};
 use crate::formation::Membership;
 use crate::raft::{NodeId, Raft, RaftState};
 use crate::store::StoreError;
@@ -173,16 +173,31 @@ impl Member {
         gate::may_replicate(peer, claim, &known)
     }
 
-    /// Has the leader carry out the request, wherever it is. What came to nothing is asked again until a
-    /// leader takes it; what may have happened never is.
+    /// Has the leader carry out the request, wherever it is.
     pub(super) async fn through_leader(&self, request: PeerRequest) -> Result<PeerAnswer, Refusal> {
-        let mut states = self.raft.watch();
+        self.at_leader(|| self.lead(request.clone()), || request.clone()).await
+    }
+
+    /// Has the leader put the entry into the log, wherever it is.
+    pub(super) async fn propose(&self, entry: &Entry) -> Result<PeerAnswer, Refusal> {
+        let command = entry.encode();
+        self.at_leader(|| self.take(entry, command.clone()), || PeerRequest::Propose(command.clone())).await
+    }
+
+    /// Has something done `here` if this node leads, or else asked of the leader. What came to nothing is tried again until a
+    /// leader takes it; what may have happened never is.
+    async fn at_leader<F: Future<Output = PeerAnswer>>(
+        &self,
+        here: impl Fn() -> F,
+        request: impl Fn() -> PeerRequest,
+    ) -> Result<PeerAnswer, Refusal> {
+        let mut leaders = self.raft.leader();
         let search_until = Instant::now() + LEADER_WITHIN;
         loop {
-            let leader = states.borrow_and_update().leader;
+            let leader = *leaders.borrow_and_update();
             let answer = match leader {
-                Some(leader) if leader == self.node_id => self.lead(request.clone()).await,
-                Some(leader) => self.forward(leader, request.clone(), &mut states).await,
+                Some(leader) if leader == self.node_id => here().await,
+                Some(leader) => self.forward(leader, request(), &mut leaders).await,
                 None => PeerAnswer::NotLeader { leader: None },
             };
             match answer {
@@ -193,7 +208,7 @@ impl Member {
                 carried_out => return Ok(carried_out),
             }
             // Either the view changes, or the leader that was none yet has become one.
-            if let Ok(Err(_)) = tokio::time::timeout(LEADER_AGAIN, states.changed()).await {
+            if let Ok(Err(_)) = tokio::time::timeout(LEADER_AGAIN, leaders.changed()).await {
                 // Raft has stopped here: nobody will lead any more.
                 return Err(Refusal::new(Code::ShuttingDown, "the node is stopping"));
             }
@@ -204,11 +219,11 @@ impl Member {
         &self,
         leader: NodeId,
         request: PeerRequest,
-        states: &mut watch::Receiver<RaftState>,
+        leaders: &mut watch::Receiver<Option<NodeId>>,
     ) -> PeerAnswer {
         let Some(peer) = self.peer_of(leader) else { return PeerAnswer::NotLeader { leader: None } };
         let asked = self.net.ask(peer, request, CARRIED_OUT_WITHIN);
-        let deposed = states.wait_for(|state| state.leader.is_some_and(|other| other != leader));
+        let deposed = leaders.wait_for(|now| now.is_some_and(|other| other != leader));
         tokio::select! {
             biased;
             answer = asked => match answer {

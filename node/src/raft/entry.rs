@@ -65,6 +65,9 @@ struct StoredApplied {
     members: Members,
 }
 
+/// The most that precedes a command, version included: three numbers of up to ten bytes, and what it is.
+const HEAD_SIZE_BYTES: usize = 32;
+
 /// What precedes a command; the command itself is the rest of the entry.
 #[derive(Serialize, Deserialize)]
 struct Head {
@@ -131,7 +134,10 @@ pub(super) fn encode_entry(entry: &Entry) -> Vec<u8> {
         EntryPayload::Normal(Command(bytes)) => (Content::Command, &bytes[..]),
         EntryPayload::Membership(membership) => (Content::Members(membership.into()), &[][..]),
     };
-    let mut bytes = encode(&Head { position: entry.log_id().into(), content });
+    let mut bytes = encode_onto(
+        Vec::with_capacity(HEAD_SIZE_BYTES + command.len()),
+        &Head { position: entry.log_id().into(), content },
+    );
     bytes.extend_from_slice(command);
     bytes
 }
@@ -185,7 +191,12 @@ impl Applied {
 }
 
 fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    postcard::to_extend(value, vec![VERSION]).expect("these types have no value that postcard refuses")
+    encode_onto(Vec::new(), value)
+}
+
+fn encode_onto<T: Serialize>(mut bytes: Vec<u8>, value: &T) -> Vec<u8> {
+    bytes.push(VERSION);
+    postcard::to_extend(value, bytes).expect("these types have no value that postcard refuses")
 }
 
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {

@@ -52,6 +52,7 @@ struct Inner {
     view: View,
     applied: watch::Receiver<u64>,
     state: watch::Receiver<RaftState>,
+    leader: watch::Receiver<Option<NodeId>>,
     following: AbortHandle,
     backlog: Backlog,
 }
@@ -84,10 +85,12 @@ impl Raft {
         let hearing = Hearing::new(Duration::from_millis(timing.patience_ms()));
         let server = Server::new(core.clone(), app, hearing.clone(), seed);
         let view = View { core: core.clone(), timing, hearing, applied: applied.clone(), failure };
-        let (sender, state) = watch::channel(view.now());
-        let following = tokio::spawn(state::follow(view.clone(), sender)).abort_handle();
+        let now = view.now();
+        let (leaders, leader) = watch::channel(now.leader);
+        let (sender, state) = watch::channel(now);
+        let following = tokio::spawn(state::follow(view.clone(), sender, leaders)).abort_handle();
         let backlog = Backlog::default();
-        Ok(Self { inner: Arc::new(Inner { id, core, log, server, view, applied, state, following, backlog }) })
+        Ok(Self { inner: Arc::new(Inner { id, core, log, server, view, applied, state, leader, following, backlog }) })
     }
 
     /// Founds the cluster with exactly these voters. Done already: nothing happens.
@@ -147,6 +150,11 @@ impl Raft {
     /// This node's view, kept up to date.
     pub fn watch(&self) -> watch::Receiver<RaftState> {
         self.inner.state.clone()
+    }
+
+    /// Who leads, as this node sees it; for whatever waits for nothing else.
+    pub fn leader(&self) -> watch::Receiver<Option<NodeId>> {
+        self.inner.leader.clone()
     }
 
     /// Adds a member without a vote. Returns once that is committed; it catches up afterwards.

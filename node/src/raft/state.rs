@@ -23,12 +23,14 @@ type Metrics = RaftMetrics<TypeConfig>;
 /// The metrics change with every entry; whoever watches the state need not wake so often.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Follows openraft's metrics until it has stopped, for as long as anybody may look.
-pub(super) async fn follow(view: View, state: watch::Sender<RaftState>) {
+/// Follows openraft's metrics until it has stopped, for as long as anybody may look. The leader is published by itself, too: it hardly
+/// ever changes, and whatever is under way watches it.
+pub(super) async fn follow(view: View, state: watch::Sender<RaftState>, leader: watch::Sender<Option<NodeId>>) {
     let mut metrics = view.core.metrics();
     loop {
         let now = view.now();
         let stopped = now.running.is_err();
+        leader.send_if_modified(|before| std::mem::replace(before, now.leader) != now.leader);
         publish(&state, now);
         if stopped {
             return;
@@ -39,6 +41,7 @@ pub(super) async fn follow(view: View, state: watch::Sender<RaftState>) {
         if let Ok(Err(_)) = fresh {
             // In a statement of its own: what is borrowed while it is published is waited for for ever.
             let last = state.borrow().clone();
+            leader.send_replace(None);
             return publish(&state, view.stopped(&last));
         }
     }
