@@ -9,6 +9,11 @@ use node::cli::{self, CliError};
 use node::config::{ConfigError, DaemonConfig, Format, Paths, Sources};
 use tokio::runtime::Builder;
 
+/// A node's time goes into many small pieces of memory that one thread makes and another gives back: with this allocator it stores a
+/// fifth more messages in the same time than with glibc's (`cargo xtask bench cluster`).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     node::panic::abort_on_panic();
     node::trap::explain_damage();
