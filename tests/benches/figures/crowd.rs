@@ -17,6 +17,9 @@ const FILLERS: usize = 256;
 /// How many of them share one connection.
 const FILLERS_PER_CONNECTION: usize = 32;
 
+/// How many are registered until all those before say that they are there: a client that is silent for 20 s is gone, to a node.
+const PING_AFTER: usize = 64;
+
 /// People who are logged in.
 pub(crate) struct Crowd {
     pub(crate) people: Vec<(String, Person)>,
@@ -96,8 +99,19 @@ impl Crowd {
             let name = format!("{who}.{number}");
             let node = nodes[(number / per_connection + number) % nodes.len()].clone();
             people.push((name.clone(), Person::create(&**transport, node, secret, &name).await));
+            // Registering many takes longer than the first may be silent.
+            if people.len() % PING_AFTER == 0 {
+                ping(people.iter_mut().map(|(_, person)| person)).await;
+            }
         }
         Self { people, _transports: transports }
+    }
+}
+
+/// Has everybody say that they are there.
+pub(crate) async fn ping(people: impl Iterator<Item = &mut Person>) {
+    for person in people {
+        person.ping().await;
     }
 }
 

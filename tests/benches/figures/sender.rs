@@ -66,9 +66,7 @@ async fn order(people: &mut [One]) -> Option<Order> {
         if let Ok(order) = timeout(PING_EVERY, &mut order).await {
             return order;
         }
-        for (_, person, _) in &mut *people {
-            person.ping().await;
-        }
+        crowd::ping(people.iter_mut().map(|(_, person, _)| person)).await;
     }
 }
 
