@@ -10,7 +10,7 @@ use node::config::{ConfigError, DaemonConfig, Format, Paths, Sources};
 use tokio::runtime::Builder;
 
 /// A node's time goes into many small pieces of memory that one thread makes and another gives back: with this allocator it stores a
-/// fifth more messages in the same time than with glibc's (`cargo xtask bench cluster`).
+/// fifth more messages in the same time than with glibc's (64 clients of `cargo xtask bench cluster`, where the disk is memory).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
