@@ -28,7 +28,7 @@ const NODE_NAME_LENGTH_MAX: usize = 32;
 /// How many founders `--expect` may ask for.
 const EXPECT_MAX: u32 = 15;
 
-/// Why the settings cannot be used. The user can mend all of these.
+/// Why the settings cannot be used. The user can mend all of these, but for a disk that fails.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     #[error("There is no home folder to keep files in; set HOME, or FIVE9S_HOME to a folder for everything.")]
@@ -42,6 +42,15 @@ pub enum ConfigError {
     UnknownKey { file: PathBuf, key: String },
     #[error("{key}, from {origin}, is {value:?}: {why}.")]
     Invalid { key: &'static str, origin: Origin, value: String, why: String },
+}
+
+impl ConfigError {
+    /// Whether it is the machine's doing, and nothing that was written or asked for is wrong.
+    pub fn is_of_the_disk(&self) -> bool {
+        use std::io::ErrorKind::{InvalidData, IsADirectory, NotADirectory, NotFound, PermissionDenied};
+        let Self::Unreadable { why, .. } = self else { return false };
+        !matches!(why.kind(), NotFound | PermissionDenied | IsADirectory | NotADirectory | InvalidData)
+    }
 }
 
 /// All that the daemon is told.

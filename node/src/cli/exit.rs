@@ -95,6 +95,8 @@ impl From<ConfigError> for CliError {
             ConfigError::Invalid { key, .. } if *key == Setting::Join.key() => {
                 Self::refused(Code::CodeInvalid, error.to_string())
             }
+            // As for any other file on a disk that fails; nothing that was asked for is wrong.
+            error if error.is_of_the_disk() => Self::refused(Code::Internal, error.to_string()),
             _ => Self::Usage(error.to_string()),
         }
     }
@@ -176,6 +178,10 @@ mod tests {
             assert_eq!(CliError::refused(code, "x").exit_code(), exit, "{code}");
         }
         assert_eq!(CliError::Usage(String::new()).exit_code(), 2);
+        let unreadable =
+            |why: std::io::Error| CliError::from(ConfigError::Unreadable { file: "config.toml".into(), why });
+        assert_eq!(unreadable(std::io::ErrorKind::PermissionDenied.into()).exit_code(), 2);
+        assert_eq!(unreadable(std::io::Error::from_raw_os_error(5)).exit_code(), 6, "EIO: the disk fails");
         assert_eq!(CliError::Interrupted.exit_code(), 130);
         assert_eq!(CliError::from(std::io::Error::from(std::io::ErrorKind::BrokenPipe)).exit_code(), 0);
     }
