@@ -73,6 +73,18 @@ pub(crate) enum Trouble {
     /// The connection is gone; whether the request was carried out is unknown.
     Lost,
     Refused(Refusal),
+    /// The node has something wrong with it, and says so; another may answer.
+    Ailing(Refusal),
+}
+
+impl Trouble {
+    /// What a node's refusal means. These two codes it gives for what is its own trouble only.
+    pub(crate) fn of_node(refusal: Refusal) -> Self {
+        match refusal.code {
+            Code::Damaged | Code::Internal => Self::Ailing(refusal),
+            _ => Self::Refused(refusal),
+        }
+    }
 }
 
 /// What a link says unasked.
@@ -135,7 +147,7 @@ impl Link {
     /// Asks, and waits for the answer.
     pub(crate) async fn ask(&self, request: Request) -> Result<(Answer, bool), Trouble> {
         let answered = self.start(request).await?.await.map_err(|_| Trouble::Lost)?;
-        let answer = answered.result.map_err(Trouble::Refused)?;
+        let answer = answered.result.map_err(Trouble::of_node)?;
         Ok((answer, answered.stale))
     }
 
@@ -144,7 +156,7 @@ impl Link {
         let (sink, pushes) = mpsc::channel(PUSHES_WAITING_MAX);
         let request = Request::Subscribe { after, announce: true };
         let answered = self.hand_over(request, Some(sink)).await?.await.map_err(|_| Trouble::Lost)?;
-        match answered.result.map_err(Trouble::Refused)? {
+        match answered.result.map_err(Trouble::of_node)? {
             Answer::Subscribed { from } => Ok((from, pushes)),
             other => Err(Trouble::Refused(unexpected(&other))),
         }

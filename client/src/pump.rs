@@ -46,9 +46,9 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         match send_all(&shared, account, &link, &mut pause).await {
             Ok(()) => pause = PAUSE_MIN,
             Err(Trouble::Lost) => {}
-            Err(trouble @ Trouble::Refused(_)) => {
+            Err(trouble @ (Trouble::Refused(_) | Trouble::Ailing(_))) => {
                 shared.take_note(&link, &trouble);
-                if let Trouble::Refused(refusal) = trouble {
+                if let Trouble::Refused(refusal) | Trouble::Ailing(refusal) = trouble {
                     tracing::debug!(%refusal, "messages wait");
                     shared.set_sending_trouble(Some(refusal));
                 }
@@ -188,7 +188,7 @@ impl Sending<'_> {
             return Err(Trouble::Refused(refusal));
         }
         if !for_good(refusal.code) {
-            return Err(Trouble::Refused(refusal));
+            return Err(Trouble::of_node(refusal));
         }
         let (account, session) = (self.kept.account, self.kept.session);
         let (id, why) = (message.id, refusal.clone());

@@ -132,7 +132,7 @@ impl Shared {
                 Err(_) => Trouble::Refused(no_answer()),
             };
             self.take_note(&link, &trouble);
-            if let Trouble::Refused(refusal) = trouble {
+            if let Trouble::Refused(refusal) | Trouble::Ailing(refusal) = trouble {
                 last = Some(refusal);
                 tokio::time::sleep_until(until.min(Instant::now() + pause())).await;
             }
@@ -144,8 +144,13 @@ impl Shared {
 
     /// Tells failover what was found out about a node.
     pub(crate) fn take_note(&self, link: &Link, trouble: &Trouble) {
-        // One that is busy is no worse at storing than the others.
-        if matches!(trouble, Trouble::Refused(refusal) if may_pass(refusal.code) && refusal.code != Code::Busy) {
+        let is_worse = match trouble {
+            // One that is busy is no worse at storing than the others.
+            Trouble::Refused(refusal) => may_pass(refusal.code) && refusal.code != Code::Busy,
+            Trouble::Ailing(_) => true,
+            Trouble::Lost => false,
+        };
+        if is_worse {
             self.reach.tell_unwritable(link);
         }
     }

@@ -184,6 +184,9 @@ impl Guest {
         if self.fault() == Some(Fault::IsBusy) && request != Request::Ping {
             return Err(Refusal::new(Code::Busy, "Too many ask at once."));
         }
+        if self.fault() == Some(Fault::IsDamaged) && !matches!(request, Request::Ping | Request::ClusterStatus) {
+            return Err(Refusal::new(Code::Damaged, "This node cannot read its disk; another node can answer."));
+        }
         if cut_off && needs_majority {
             return Err(Refusal::new(Code::NoQuorum, "A majority of nodes cannot be reached from here."));
         }

@@ -69,6 +69,8 @@ pub(crate) enum Fault {
     TellsStatusLate(Duration),
     /// It refuses whatever is asked because it has too much to do.
     IsBusy,
+    /// It cannot read its disk.
+    IsDamaged,
     /// Its feed begins with rows that were not asked for.
     Repeats,
     /// It takes requests and says nothing more, not even to a ping.

@@ -188,6 +188,22 @@ async fn without_a_majority_messages_wait_and_it_is_said_why() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_node_that_cannot_read_its_disk_is_left_for_one_that_can() {
+    let cluster = Cluster::of(&[1, 2, 3]);
+    let (_bob, _folder) = person(&cluster, "bob").await;
+    let (alice, _folder) = person(&cluster, "alice").await;
+    for (number, other) in [(1, 2), (2, 3), (3, 1)] {
+        cluster.fault(number, Some(Fault::IsDamaged));
+        cluster.fault(other, Some(Fault::IsDamaged));
+        alice.accounts(None, None, 10).await.expect("another answers");
+        let id = alice.send(bob(), "hello".into(), None).await.expect("queued");
+        alice.settled(id, Want::Stored, WITHIN).await.expect("another stores it");
+        cluster.fault(number, None);
+        cluster.fault(other, None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_node_that_is_cut_off_is_left_for_one_that_can_commit() {
     let cluster = Cluster::of(&[1, 2, 3]);
     let (_bob, _folder) = person(&cluster, "bob").await;
