@@ -28,6 +28,9 @@ const NODE_NAME_LENGTH_MAX: usize = 32;
 /// How many founders `--expect` may ask for.
 const EXPECT_MAX: u32 = 15;
 
+/// The least that `max_state_mib` may be: some room for messages beside what a node keeps free.
+pub const STATE_SIZE_MIN_MIB: u64 = 80;
+
 /// Why the settings cannot be used. The user can mend all of these, but for a disk that fails.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -73,6 +76,8 @@ pub struct DaemonConfig {
     pub mdns: bool,
     pub log_format: LogFormat,
     pub timing: TimingOverrides,
+    /// How many bytes the accounts and messages may take, with all that is looked up in; None: as many as the disk has room for.
+    pub max_state_bytes: Option<u64>,
     /// Whether to stop once stdin ends. Said on the command line only: it is about whoever started this process.
     pub until_eof: bool,
 }
@@ -140,6 +145,7 @@ impl DaemonConfig {
             mdns: sources.parse_with(Setting::Mdns, yes_or_no)?.unwrap_or(true),
             log_format: sources.parse(Setting::LogFormat)?.unwrap_or_default(),
             timing: TimingOverrides::resolve(sources)?,
+            max_state_bytes: sources.parse_with(Setting::MaxStateMib, state_size)?,
             until_eof: false,
         })
     }
@@ -240,6 +246,13 @@ fn expect(text: &str) -> Result<u32, String> {
     number.ok_or_else(|| format!("write a number from 1 to {EXPECT_MAX}"))
 }
 
+/// In bytes.
+fn state_size(text: &str) -> Result<u64, String> {
+    let size =
+        text.parse::<u64>().ok().filter(|mib| *mib >= STATE_SIZE_MIN_MIB).and_then(|mib| mib.checked_mul(1 << 20));
+    size.ok_or_else(|| format!("write how many MiB, {STATE_SIZE_MIN_MIB} at least"))
+}
+
 fn positive(text: &str) -> Result<u64, String> {
     text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "write a whole number above zero".into())
 }
@@ -263,6 +276,14 @@ mod tests {
         }
         for text in ["", "10", "s", "0s", "-1s", "1.5s", "10 s", "99999999999999999999s", "18446744073709551615m"] {
             assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_state_has_room_for_something() {
+        assert_eq!(state_size("80"), Ok(80 << 20));
+        for text in ["", "0", "79", "-1", "80 MiB", "1.5", "18446744073709551615"] {
+            assert!(state_size(text).is_err(), "{text}");
         }
     }
 

@@ -6,6 +6,7 @@ mod formation;
 mod membership;
 mod original_session;
 mod refusals;
+mod room;
 mod scripting;
 mod stored_data;
 mod strangers;

@@ -87,6 +87,11 @@ impl App {
         self.endings.load(Ordering::Acquire)
     }
 
+    /// Whether words of messages may be taken into the index: what it does not have is found all the same, by looking at the texts.
+    pub fn index_may_grow(&self, may_grow: bool) {
+        self.indexer.may_grow(may_grow);
+    }
+
     /// What everyone who listens is told, from now on. Whoever lags too far misses some.
     pub fn notices(&self) -> broadcast::Receiver<(Cursor, Notice)> {
         self.notices.subscribe()

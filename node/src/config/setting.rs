@@ -37,6 +37,7 @@ settings! {
     SnapshotAfterEntries = "snapshot_after_entries", default None;
     KeepLogEntries = "keep_log_entries", default None;
     PromoteAfterMs = "promote_after_ms", default None;
+    MaxStateMib = "max_state_mib", default None;
     // Of both.
     Mdns = "mdns", default Some("true");
     Join = "join", default None;

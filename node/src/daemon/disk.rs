@@ -3,9 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::net::room::Disk;
+use crate::config::STATE_SIZE_MIN_MIB;
+use crate::net::room::{Disk, LOW_BYTES};
 use crate::store::log::EntryLog;
 use crate::store::state::StateStore;
+
+// The smallest state that may be asked for has room for something.
+const _: () = assert!(STATE_SIZE_MIN_MIB << 20 >= LOW_BYTES + (16 << 20));
 
 /// The folder, and the stores in it, which may be bounded by less than the disk.
 pub(super) struct Folder {

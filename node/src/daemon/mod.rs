@@ -101,7 +101,7 @@ async fn run_in(config: DaemonConfig, place: Place) -> Result<(), DaemonError> {
         folder.require_stores()?;
     }
     let log = LmdbLog::open(&folder.log_dir())?;
-    let state = LmdbState::open(&folder.state_dir(), app::TABLES)?;
+    let state = LmdbState::open_within(&folder.state_dir(), app::TABLES, config.max_state_bytes.unwrap_or(u64::MAX))?;
     let announcing = announce(runtime.clone(), &place, Arc::clone(&transport));
     let (log, state): (Arc<dyn EntryLog>, Arc<dyn StateStore>) = (log, state);
     let disk = disk::Folder { path: folder.path().to_owned(), log: Arc::clone(&log), state: Arc::clone(&state) };

@@ -8,7 +8,7 @@ use wire::blocking::beside_the_runtime;
 use wire::message::{ClusterHealth, NodeHint};
 
 use super::member::Member;
-use super::room::Left;
+use super::room::{INDEX_BYTES, Left};
 
 /// How long a change may go unnoticed that nobody tells of.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -55,14 +55,19 @@ pub async fn keep_measuring(member: Arc<Member>) {
     loop {
         let disk = Arc::clone(&member.disk);
         let Ok(free_bytes) = beside_the_runtime(move || disk.free_bytes()).await else { return };
+        member.app.index_may_grow(free_bytes >= INDEX_BYTES);
         match member.room.measured(free_bytes) {
-            Some((_, Left::Enough)) => info!("there is room on the disk again ({free_bytes} bytes free)"),
+            Some((_, Left::Enough)) => info!("there is room again ({free_bytes} bytes)"),
             Some((Left::Enough, Left::Little)) => {
-                warn!("the disk is nearly full ({free_bytes} bytes free): free some space");
+                warn!(
+                    "there is little room left ({free_bytes} bytes): free space on the disk, or raise max_state_mib where it is set"
+                );
             }
-            Some((_, Left::Little)) => info!("there is a little room on the disk again ({free_bytes} bytes free)"),
+            Some((_, Left::Little)) => info!("there is a little room again ({free_bytes} bytes)"),
             Some((_, Left::None)) => {
-                warn!("the disk is full but for {free_bytes} bytes: nothing more is taken before some space is freed");
+                warn!(
+                    "there is room for {free_bytes} bytes only, and nothing more is taken: free space on the disk, or raise max_state_mib where it is set"
+                );
             }
             None => {}
         }

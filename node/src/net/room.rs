@@ -20,6 +20,10 @@ pub const LOW_BYTES: u64 = 64 << 20;
 /// and for whatever came between two looks.
 pub const NONE_BYTES: u64 = 32 << 20;
 
+/// With less, words are not taken into the index: one transaction of that changes pages all over a large table, each of which is
+/// written anew, and those of the one before are not free yet. Forty MiB for each, and what is kept free besides.
+pub const INDEX_BYTES: u64 = 256 << 20;
+
 /// What a node's stores are on.
 pub trait Disk: Send + Sync {
     /// Bytes that the node's folder takes.
@@ -123,7 +127,7 @@ fn adds(command: &chat::Command) -> bool {
 }
 
 fn full() -> Refusal {
-    let sentence = "too few of the nodes have room on their disks; nothing was stored";
+    let sentence = "too few of the nodes have room for more; nothing was stored";
     Refusal::retry_after(Code::StorageFull, sentence, 1_000)
 }
 

@@ -66,12 +66,19 @@ struct Work {
     waiting: Stored,
     /// Nobody knows how much is waiting.
     at_once: bool,
+    /// There is no room for it.
+    paused: bool,
     stop: bool,
 }
 
 impl Work {
+    fn is_cut_short(&self) -> bool {
+        self.stop || self.paused
+    }
+
     fn is_enough(&self) -> bool {
-        self.at_once || self.waiting.messages >= MESSAGES_WAITING || self.waiting.text_bytes >= TEXT_WAITING_BYTES
+        let is_much = self.waiting.messages >= MESSAGES_WAITING || self.waiting.text_bytes >= TEXT_WAITING_BYTES;
+        !self.paused && (self.at_once || is_much)
     }
 }
 
@@ -81,7 +88,7 @@ impl Indexer {
         store: Arc<dyn StateStore>,
         failure: watch::Sender<Option<StoreError>>,
     ) -> Result<Self, StoreError> {
-        let work = Mutex::new(Work { waiting: Stored::default(), at_once: true, stop: false });
+        let work = Mutex::new(Work { waiting: Stored::default(), at_once: true, paused: false, stop: false });
         let shared = Arc::new(Shared { store, work, news: Condvar::new(), turn: Mutex::default(), failure });
         if is_done_in_place() {
             shared.catch_up()?;
@@ -115,6 +122,18 @@ impl Indexer {
     pub(in crate::app) fn start_over(&self) {
         self.shared.work().at_once = true;
         self.wake();
+    }
+
+    /// Takes nothing in while it may not.
+    pub(in crate::app) fn may_grow(&self, may_grow: bool) {
+        let mut work = self.shared.work();
+        let goes_on = work.paused && may_grow;
+        work.paused = !may_grow;
+        work.at_once |= goes_on;
+        drop(work);
+        if goes_on {
+            self.wake();
+        }
     }
 
     fn wake(&self) {
@@ -185,7 +204,7 @@ impl Shared {
             // Nothing is written where there is nothing to say.
             let is_idle = is_last && missing.messages.is_empty() && missing.extent.progress.is_none();
             let is_done = is_idle || self.write(&missing)?;
-            if (is_done && is_last && reaches_now) || self.work().stop {
+            if (is_done && is_last && reaches_now) || self.work().is_cut_short() {
                 return Ok(());
             }
         }

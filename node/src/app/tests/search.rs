@@ -143,6 +143,21 @@ fn messages_go_into_the_index_behind_their_storing() {
 }
 
 #[test]
+fn where_there_is_no_room_nothing_goes_into_the_index_and_all_is_found() {
+    let (mut replica, [(alice, session), ..]) = three();
+    replica.app.index_may_grow(false);
+    numbered(&mut replica, session, 1_500);
+    let long = "long ".repeat(3_200);
+    let last = (0..300).map(|_| replica.says(session, "bob", &long).1).last().unwrap();
+    replica.app.indexer.catch_up();
+    assert!(Extent::of(Tables(&*replica.app.store.read().unwrap())).unwrap().up_to < last);
+    finds_numbers(&replica.app, alice, 1_500);
+    replica.app.index_may_grow(true);
+    assert_eq!(indexed(&replica.app), last);
+    finds_numbers(&replica.app, alice, 1_500);
+}
+
+#[test]
 fn a_state_without_an_index_gets_one_when_it_is_opened() {
     let folder = tempfile::tempdir().unwrap();
     let (alice, store, last) = {

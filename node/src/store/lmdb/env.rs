@@ -121,8 +121,14 @@ fn check_size(env: &Env, dir: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// What may still be written into the map: all of it but for the pages that the tables take.
-pub(super) fn room_bytes(env: &Env, tables: impl Iterator<Item = Db>) -> heed::Result<u64> {
+/// The part of a map that tables may fill, in quarters. A transaction writes the pages that it changes anew, those of the one before are
+/// not free yet, and what is longer than a page wants free pages in a row: whoever fills a map to its end is told that it is full
+/// while much of it is free, in the middle of a transaction.
+const QUARTERS_OF_MAP: u64 = 3;
+
+/// What may still be written: the part of the map that may be filled, or so many bytes if that is less, but for the pages that the
+/// tables take.
+pub(super) fn room_bytes(env: &Env, tables: impl Iterator<Item = Db>, max_bytes: u64) -> heed::Result<u64> {
     let txn = env.read_txn()?;
     let mut pages = 0;
     for table in tables {
@@ -130,7 +136,8 @@ pub(super) fn room_bytes(env: &Env, tables: impl Iterator<Item = Db>) -> heed::R
         pages += stat.branch_pages + stat.leaf_pages + stat.overflow_pages;
     }
     let taken = pages as u64 * u64::from(env.unnamed_database_stat().page_size);
-    Ok((env.info().map_size as u64).saturating_sub(taken))
+    let of_map = env.info().map_size as u64 / 4 * QUARTERS_OF_MAP;
+    Ok(of_map.min(max_bytes).saturating_sub(taken))
 }
 
 /// Opens the tables, making those that are missing.
@@ -195,9 +202,10 @@ pub(super) mod tests {
         let dir = tempfile::tempdir().unwrap();
         let env = open(dir.path(), Sync::Full, 1 << 20, 1).unwrap();
         let db = tables(&env, dir.path(), ["t"]).unwrap()[0];
-        let room = || room_bytes(&env, [db].into_iter()).unwrap();
+        let room = || room_bytes(&env, [db].into_iter(), u64::MAX).unwrap();
         let empty = room();
-        assert_eq!(empty, 1 << 20);
+        assert_eq!(empty, 3 << 18);
+        assert_eq!(room_bytes(&env, [db].into_iter(), 1 << 18).unwrap(), 1 << 18);
         let mut txn = env.write_txn().unwrap();
         db.put(&mut txn, b"k", &vec![0; 512 * 1024]).unwrap();
         txn.commit().unwrap();

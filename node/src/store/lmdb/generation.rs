@@ -22,6 +22,7 @@ pub(super) struct Generation {
     pub(super) dir: PathBuf,
     env: Env,
     tables: Vec<(Table, Db)>,
+    max_bytes: u64,
     /// Whether the folder stays when this is dropped.
     kept: AtomicBool,
 }
@@ -29,13 +30,13 @@ pub(super) struct Generation {
 impl Generation {
     /// Opens the generation of this number, making it if there is none. Its folder goes when it is dropped,
     /// unless it is to be [kept](Self::keep).
-    pub(super) fn open(root: &Path, number: u64, tables: &'static [Table]) -> Result<Self, StoreError> {
+    pub(super) fn open(root: &Path, number: u64, tables: &'static [Table], max_bytes: u64) -> Result<Self, StoreError> {
         let dir = root.join(number.to_string());
         let count = u32::try_from(tables.len()).expect("an application has few tables");
         let env = env::open(&dir, env::Sync::AllButMeta, MAP_SIZE_BYTES, count)?;
         let opened = env::tables(&env, &dir, tables.iter().map(|table| table.0))?;
         let tables = tables.iter().copied().zip(opened).collect();
-        Ok(Self { number, dir, env, tables, kept: AtomicBool::new(false) })
+        Ok(Self { number, dir, env, tables, max_bytes, kept: AtomicBool::new(false) })
     }
 
     pub(super) fn keep(&self) {
@@ -66,7 +67,7 @@ impl Generation {
 
     pub(super) fn room_bytes(&self) -> u64 {
         // Nothing is known of what cannot be read; whoever reads it next hears why.
-        env::room_bytes(&self.env, self.tables.iter().map(|(_, db)| *db)).unwrap_or(u64::MAX)
+        env::room_bytes(&self.env, self.tables.iter().map(|(_, db)| *db), self.max_bytes).unwrap_or(u64::MAX)
     }
 
     fn db(&self, table: Table) -> Result<Db, StoreError> {

@@ -25,6 +25,7 @@ pub(super) const CURRENT: &str = "current";
 pub struct LmdbState {
     root: PathBuf,
     tables: &'static [Table],
+    max_bytes: u64,
     current: RwLock<Arc<Generation>>,
     /// The number of the next generation. Several may arrive at once; at most one is adopted.
     next: AtomicU64,
@@ -36,17 +37,23 @@ pub struct LmdbState {
 impl LmdbState {
     /// Opens the store in this folder, making it if there is none.
     pub fn open(dir: &Path, tables: &'static [Table]) -> Result<Arc<Self>, StoreError> {
+        Self::open_within(dir, tables, u64::MAX)
+    }
+
+    /// The same, with [room](StateStore::room_bytes) for no more than so many bytes. What is there already stays, be it more.
+    pub fn open_within(dir: &Path, tables: &'static [Table], max_bytes: u64) -> Result<Arc<Self>, StoreError> {
         file::make_dir(dir)?;
         let number = match read_current(dir)? {
             Some(number) => number,
-            None => begin(dir, tables)?,
+            None => begin(dir, tables, max_bytes)?,
         };
-        let current = Generation::open(dir, number, tables)?;
+        let current = Generation::open(dir, number, tables, max_bytes)?;
         current.keep();
         remove_others(dir, number)?;
         Ok(Arc::new(Self {
             root: dir.to_owned(),
             tables,
+            max_bytes,
             current: RwLock::new(Arc::new(current)),
             next: AtomicU64::new(number + 1),
             failed: Mutex::new(None),
@@ -88,7 +95,7 @@ impl StateStore for LmdbState {
     fn stage(&self) -> Result<Box<dyn Staged>, StoreError> {
         // Never there yet: what an earlier process left was removed on opening.
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        Ok(Box::new(LmdbStaged(Generation::open(&self.root, number, self.tables)?)))
+        Ok(Box::new(LmdbStaged(Generation::open(&self.root, number, self.tables, self.max_bytes)?)))
     }
 
     fn adopt(&self, staged: Box<dyn Staged>) -> Result<(), StoreError> {
@@ -149,12 +156,12 @@ fn read_current(dir: &Path) -> Result<Option<u64>, StoreError> {
 }
 
 /// Makes the first generation. One that is there already is an attempt that was cut short, if it is empty.
-fn begin(dir: &Path, tables: &'static [Table]) -> Result<u64, StoreError> {
+fn begin(dir: &Path, tables: &'static [Table], max_bytes: u64) -> Result<u64, StoreError> {
     let names = fs::read_dir(dir).map_err(|error| StoreError::io("read", dir, &error))?;
     if names.flatten().any(|entry| entry.file_name() != "1" && entry.path().is_dir()) {
         return Err(damaged(dir, "the record of which generation is the current one"));
     }
-    let first = Generation::open(dir, 1, tables)?;
+    let first = Generation::open(dir, 1, tables, max_bytes)?;
     first.keep();
     if !first.is_empty()? {
         return Err(damaged(dir, "the record of which generation is the current one"));

@@ -87,7 +87,7 @@ impl Tables {
 
     pub(super) fn room_bytes(&self) -> u64 {
         // Nothing is known of what cannot be read; whoever reads it next hears why.
-        env::room_bytes(&self.env, [self.entries, self.records].into_iter()).unwrap_or(u64::MAX)
+        env::room_bytes(&self.env, [self.entries, self.records].into_iter(), u64::MAX).unwrap_or(u64::MAX)
     }
 
     /// Reads every small record and every entry. Damage to an entry must not wait until some follower
