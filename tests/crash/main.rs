@@ -6,7 +6,8 @@
 //!
 //! ```text
 //! main ─▶ scenario: processes (this program again) under interpose ─▶ notes
-//!     └─▶ workers (this program again) ─▶ states: a moment, and what is left ─▶ tests::disk ─▶ checks
+//!     ├─▶ workers (this program again) ─▶ states: a moment, and what is left ─▶ tests::disk ─▶ checks
+//!     └─▶ revivals: some of these states, started as clusters
 //! ```
 //! First of all the same is done with syncing turned off: a harness that does not find that is good for nothing.
 
@@ -17,6 +18,7 @@ mod interpose;
 mod kills;
 mod processes;
 mod profiles;
+mod revivals;
 mod scenario;
 mod states;
 mod workers;

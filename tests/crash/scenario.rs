@@ -20,7 +20,7 @@ pub(crate) const NODES: [&str; 3] = ["n1", "n2", "n3"];
 pub(crate) const PEOPLE: u32 = 3;
 
 /// Cut soon, so that there is much cutting, and a follower needs a snapshot soon.
-const CONFIGURATION: &str = "snapshot_after_entries = 60\nkeep_log_entries = 30\n";
+pub(crate) const CONFIGURATION: &str = "snapshot_after_entries = 60\nkeep_log_entries = 30\n";
 
 /// How often a follower goes away at most, until it needs a snapshot when it comes back.
 const ABSENCES_MAX: usize = 4;

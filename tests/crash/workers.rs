@@ -17,7 +17,7 @@ use crate::checks::{self, Digested, Known};
 use crate::processes::{account, profile};
 use crate::scenario::{self, NODES, PEOPLE};
 use crate::states::{Moments, State};
-use crate::{damage, interpose, kills, profiles};
+use crate::{damage, interpose, kills, profiles, revivals};
 
 /// What is to be done.
 pub(crate) struct Trial {
@@ -26,6 +26,7 @@ pub(crate) struct Trial {
     pub(crate) jobs: u64,
     pub(crate) damages: Range<u64>,
     pub(crate) kills: Range<u64>,
+    pub(crate) revivals: Range<u64>,
     /// One that is there already.
     pub(crate) recording: Option<PathBuf>,
 }
@@ -88,7 +89,7 @@ pub(crate) fn run(trial: &Trial) -> Result<bool, String> {
         return try_all(trial, folder);
     }
     let survived = kills::try_all(trial.kills.clone(), trial.seed)?;
-    if trial.states.is_empty() && trial.damages.is_empty() {
+    if trial.states.is_empty() && trial.damages.is_empty() && trial.revivals.is_empty() {
         return Ok(survived);
     }
     let home = tempfile::tempdir().map_err(|error| error.to_string())?;
@@ -121,6 +122,7 @@ fn is_found(control: &Control, trial: &Trial, home: &Path) -> Result<bool, Strin
         jobs: trial.jobs,
         damages: 0..0,
         kills: 0..0,
+        revivals: 0..0,
         recording: None,
     };
     let mut sum = share_out(&tried, &folder)?;
@@ -179,11 +181,12 @@ fn try_all(trial: &Trial, folder: &Path) -> Result<bool, String> {
     );
     sum.wrong.sort();
     let unharmed = damage::try_all(folder, trial.damages.clone(), trial.seed)?;
+    let revived = revivals::try_all(folder, trial.revivals.clone(), trial.seed)?;
     for (number, wrong) in sum.wrong.iter().take(TOLD_MAX) {
         println!("state {number}: {wrong}");
         println!("again: cargo xtask crash --recording {} --seed {} --state {number}", folder.display(), trial.seed);
     }
-    Ok(sum.wrong.is_empty() && unharmed)
+    Ok(sum.wrong.is_empty() && unharmed && revived)
 }
 
 /// Starts the workers, and listens to them.

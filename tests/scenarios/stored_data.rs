@@ -1,22 +1,23 @@
 //! Damage on a disk stops the node that has it, in one sentence, and never spreads.
 
 use std::fs;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use tests::Cluster;
+use tests::{Cluster, eventually};
 
-/// Turns one bit of the file, in the middle of the first place where these bytes lie.
+/// Turns one bit of the file wherever these bytes lie, in the middle of them. In place, as a disk does that fails: whoever has the file
+/// mapped sees it.
 fn flip_bit_in(file: &Path, bytes: &[u8]) {
-    let mut content = fs::read(file).expect("the file can be read");
-    let place = content.windows(bytes.len()).position(|window| window == bytes);
-    let place = place.unwrap_or_else(|| panic!("{} holds the bytes", file.display()));
+    let content = fs::read(file).expect("the file can be read");
     // Every copy of it: LMDB may have left older pages behind.
-    for at in place..=content.len() - bytes.len() {
-        if &content[at..at + bytes.len()] == bytes {
-            content[at + bytes.len() / 2] ^= 1;
-        }
+    let places = content.windows(bytes.len()).enumerate().filter(|(_, window)| *window == bytes);
+    let middles: Vec<_> = places.map(|(at, _)| at + bytes.len() / 2).collect();
+    assert!(!middles.is_empty(), "{} holds the bytes", file.display());
+    let file = fs::File::options().write(true).open(file).expect("the file can be written");
+    for middle in middles {
+        file.write_all_at(&[content[middle] ^ 1], middle as u64).expect("the file can be written");
     }
-    fs::write(file, content).expect("the file can be written");
 }
 
 fn files_below(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
@@ -86,6 +87,65 @@ fn a_flipped_bit_in_what_the_node_promised_stops_it() {
     content[middle] ^= 1;
     fs::write(&promise, content).expect("the file can be written");
     damaged_node_stops_and_the_others_go_on(cluster, "n3");
+}
+
+/// Messages that are told apart wherever they lie.
+fn numbered(count: usize) -> Vec<String> {
+    (1..=count).map(|number| format!("message number {number:03} of those to be damaged")).collect()
+}
+
+/// Three nodes, and these messages from alice to herself.
+fn with_messages(cluster: &Cluster, messages: &[String]) {
+    cluster.cli().as_account("alice").run(&["account", "create", "alice"]).ok();
+    let lines = messages.join("\n");
+    cluster.cli().as_account("alice").run_with_input(&["message", "send", "alice", "--lines"], &lines).ok();
+}
+
+fn texts(cluster: &Cluster) -> Vec<String> {
+    cluster.cli().json().as_account("alice").run(&["message", "list", "alice", "--limit", "1000"]).ok().texts()
+}
+
+#[test]
+fn a_bit_that_flips_under_a_running_node_is_never_shown() {
+    let mut cluster = Cluster::start(3);
+    let messages = numbered(50);
+    with_messages(&cluster, &messages);
+    let leader = cluster.leader();
+    let damaged = cluster.running().into_iter().find(|name| *name != leader).expect("there are followers");
+    flip_bit_in(&data_file(&cluster.data_dir(&damaged).join("state")), messages[20].as_bytes());
+    // Whichever node answers, and whoever turns to another because of it, is told what was stored.
+    let status = eventually("somebody has read from the damaged node", || {
+        assert_eq!(texts(&cluster), messages);
+        cluster.ended(&damaged).ok_or("it runs")
+    });
+    assert_eq!(status.code(), Some(6), "{}", cluster.log(&damaged));
+    assert!(cluster.log(&damaged).contains("damaged"), "{}", cluster.log(&damaged));
+    cluster.cli().as_account("alice").run(&["message", "send", "alice", "after"]).ok();
+    cluster.launch(&damaged);
+    assert_eq!(cluster.wait_for_end(&damaged).code(), Some(6), "it does not run on that state again");
+}
+
+#[test]
+fn a_bit_that_flips_in_the_log_of_the_leader_reaches_no_follower() {
+    let mut cluster = Cluster::start(3);
+    let messages = numbered(50);
+    let absent = cluster.running().pop().expect("there are three");
+    cluster.kill(&absent);
+    with_messages(&cluster, &messages);
+    // What a leader has sent lately it has in memory: here it has to read it from its disk.
+    for name in cluster.running() {
+        cluster.stop(&name);
+        cluster.launch(&name);
+    }
+    let leader = cluster.leader();
+    flip_bit_in(&data_file(&cluster.data_dir(&leader).join("log")), messages[20].as_bytes());
+    cluster.launch(&absent);
+    assert_eq!(cluster.wait_for_end(&leader).code(), Some(6), "{}", cluster.log(&leader));
+    assert!(cluster.log(&leader).contains("damaged"), "{}", cluster.log(&leader));
+    cluster.wait_until_writable();
+    assert_eq!(texts(&cluster), messages);
+    let check = cluster.cli().run(&["cluster", "check"]);
+    assert!(!check.stderr.contains("differ"), "{check:?}");
 }
 
 #[test]

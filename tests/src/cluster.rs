@@ -126,6 +126,11 @@ impl Cluster {
         self.daemons.get(name).unwrap_or_else(|| panic!("{name} was started")).child.id()
     }
 
+    /// How a daemon ended by itself, if it has.
+    pub fn ended(&mut self, name: &str) -> Option<ExitStatus> {
+        self.daemon(name).ended()
+    }
+
     /// Waits for a daemon to end by itself.
     pub fn wait_for_end(&mut self, name: &str) -> ExitStatus {
         let daemon = self.daemon(name);

@@ -11,6 +11,9 @@ const DAMAGES: &str = "1000";
 /// And how many daemons are killed within their writes.
 const KILLS: &str = "100";
 
+/// And how many of the states are started as clusters.
+const REVIVALS: &str = "50";
+
 /// Tries states. Arguments are the trial's own.
 pub(crate) fn crash(arguments: &[String]) -> Outcome {
     let mut all = vec!["test", "--locked", "--release"];
@@ -25,6 +28,9 @@ pub(crate) fn crash(arguments: &[String]) -> Outcome {
     }
     if !says(&["--kills", "--kill"]) {
         all.extend(["--kills", KILLS]);
+    }
+    if !says(&["--revivals", "--revival"]) {
+        all.extend(["--revivals", REVIVALS]);
     }
     all.extend(arguments.iter().map(String::as_str));
     step("cargo", &all)

@@ -39,9 +39,10 @@ usage: cargo xtask <command>
             their power, too, otherwise it says what it leaves out
   fuzz [--seconds S | --runs N] [--seed N] [--jobs N] [TARGET...] | --replay TARGET FILE | --seeds-to FOLDER
             hands hostile bytes to every place that reads some, and keeps those that get somewhere new; 20 s for each target
-  crash [--states COUNT] [--damages COUNT] [--kills COUNT] [--seed S] | --kill N | --recording FOLDER --state N | --damage N
-            records what a real cluster writes and syncs, and opens what a power cut may leave of it, at thousands of moments;
-            damages a node's files; and kills daemons within their writes
+  crash [--states COUNT] [--revivals COUNT] [--damages COUNT] [--kills COUNT] [--seed S]
+        | --kill N | --recording FOLDER --state N | --damage N | --revival N
+            records what a real cluster writes and syncs, and opens what a power cut may leave of it, at thousands of moments, or
+            starts it as a cluster; damages a node's files; and kills daemons within their writes
   mutants [NAME...]
             plants mistakes in a copy of the sources, and has the simulation find each
 ";
