@@ -46,8 +46,6 @@ fn possible() -> Result<(), String> {
         let why = String::from_utf8_lossy(&tried.stderr).trim().to_owned();
         return Err(format!("this user gets no namespaces ({why}); root does"));
     }
-    if !std::path::Path::new("/dev/net/tun").exists() {
-        return Err("there is no /dev/net/tun, of which networks are made".to_owned());
-    }
-    Ok(())
+    let tun = std::fs::File::options().read(true).write(true).open("/dev/net/tun");
+    tun.map(drop).map_err(|error| format!("/dev/net/tun, of which networks are made, cannot be opened: {error}"))
 }
