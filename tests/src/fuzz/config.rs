@@ -186,6 +186,7 @@ fn look_at_daemon(config: Result<DaemonConfig, node::config::ConfigError>, secre
                 timing.promote_after_ms,
             ];
             assert!(!figures.contains(&Some(0)), "a time or a count of nothing");
+            assert!(config.max_state_bytes.is_none_or(|bytes| bytes >= 80 << 20), "no room for anything");
         }
         Err(error) => assert_said_well(&error.into(), secrets),
     }

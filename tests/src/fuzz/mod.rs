@@ -14,6 +14,7 @@ mod frames;
 mod log_entries;
 pub mod memory;
 mod raft_frames;
+mod requests;
 mod rows;
 mod samples;
 mod snapshot_stream;
@@ -34,6 +35,7 @@ pub struct Target {
 /// Every target there is.
 pub const TARGETS: &[Target] = &[
     client_frames::TARGET,
+    requests::TARGET,
     raft_frames::TARGET,
     first_frame::TARGET,
     log_entries::TARGET,

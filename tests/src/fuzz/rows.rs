@@ -24,6 +24,7 @@ pub(super) fn is_for_the_disk(input: &[u8]) -> bool {
 }
 
 /// An application, its store, and the place of the next entry.
+#[derive(Debug)]
 pub(super) struct Replica {
     pub(super) app: Arc<App>,
     store: Arc<dyn StateStore>,

@@ -1,0 +1,3 @@
+#![no_main]
+
+five9s_fuzz::program!("requests");
