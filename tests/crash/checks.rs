@@ -64,7 +64,7 @@ pub(crate) fn look_after(
     formation::check_log(membership.as_ref(), &*log).map_err(refused)?;
     let app = App::open(Arc::clone(&state) as Arc<dyn StateStore>).map_err(refused)?;
     happens()?;
-    let contents = inspect::inspect(Arc::clone(&log) as Arc<dyn EntryLog>).map_err(refused)?;
+    let contents = inspect::inspect(Arc::clone(&log) as Arc<dyn EntryLog>, &*app).map_err(refused)?;
     let applied = app.applied().borrow().0;
     let last = replay(name, &app, &contents, applied)?;
     let messages = messages(name, &*state)?;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
+use openraft::entry::RaftEntry;
 use openraft::raft::VoteRequest;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -18,12 +19,14 @@ use wire::peer::StoreId;
 use wire::transport::memory::{MemoryTransport, Network};
 use wire::{BoxStream, Incoming, PeerId, Protocol, Target, Transport, rpc};
 
+use super::entry::encode_entry;
 use super::message::{Answer, Ask, FRAME_SIZE_MAX_BYTES};
 use super::toy::{TABLES, Toy};
-use super::types::Vote;
+use super::types::{Entry, LeaderId, LogId, Vote};
 use super::{Dialer, NodeId, Peer, ProposeError, Raft, RaftError, RaftState, Timing};
-use crate::store::log::EntryLog;
+use crate::store::log::{EntryLog, StoredEntry};
 use crate::store::memory::{MemoryLog, MemoryState};
+use crate::store::state::StateStore;
 
 /// Long enough for any of this on a busy machine; nothing waits for it to pass.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -378,6 +381,28 @@ async fn a_lone_survivor_comes_up_with_what_it_has() {
     assert!(cluster.members[&2].toy.commands().len() <= 10);
     assert_eq!(cluster.propose(2, "x".to_owned()).await, Err(ProposeError::NotLeader { leader: None }));
     assert!(!cluster.raft(2).watch().borrow().has_quorum);
+}
+
+/// It died before its removal of an earlier leader's entries was on its disk, while what it applied in their places was.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_others_threw_out_gives_way_to_what_is_applied() {
+    let mut cluster = Cluster::founded(CALM).await;
+    let leader = cluster.leader_of(ALL).await;
+    let last = cluster.propose_all(leader, 0..10).await;
+    cluster.agree(ALL, last).await;
+    let follower = others(ALL, leader)[0];
+    cluster.members[&follower].stores.state.sync().unwrap();
+    let left = cluster.kill(follower).await;
+    let leader_id = LeaderId { term: 0, node_id: 9 };
+    let thrown_out = (last - 2..last + 3).map(|index| {
+        let entry = Entry::new_blank(LogId { leader_id, index });
+        StoredEntry { index, bytes: encode_entry(&entry).into() }
+    });
+    left.log.truncate(last - 2);
+    left.log.append(thrown_out.collect(), Box::new(|written| written.unwrap()));
+    cluster.start(follower, left).await;
+    let last = cluster.propose_all(leader, 10..20).await;
+    assert_eq!(cluster.agree(ALL, last).await.len(), 20);
 }
 
 #[tokio::test(flavor = "multi_thread")]

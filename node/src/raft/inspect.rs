@@ -48,17 +48,22 @@ pub fn is_used(log: &dyn EntryLog) -> Result<bool, StoreError> {
 
 /// How far Raft takes the application to have come, by the record that the application keeps for it. It may have come further.
 pub fn applied(app: &dyn Application) -> Result<Option<Place>, StoreError> {
+    Ok(last_applied(app)?.map(place))
+}
+
+fn last_applied(app: &dyn Application) -> Result<Option<LogId>, StoreError> {
     let Some(bytes) = app.applied()? else { return Ok(None) };
     let damaged =
         |_| StoreError::Damaged { place: "the state".to_owned(), what: "the record of what was applied".to_owned() };
-    Ok(entry::Applied::decode(&bytes).map_err(damaged)?.log_id.map(place))
+    Ok(entry::Applied::decode(&bytes).map_err(damaged)?.log_id)
 }
 
-/// Reads and checks all of a log, as a member that starts on it does.
-pub fn inspect(log: Arc<dyn EntryLog>) -> Result<Contents, StoreError> {
-    let failure = Failure::default();
+/// Reads and checks all of a log, as a member does that starts on it and on this application; what has to give way in it is removed.
+pub fn inspect(log: Arc<dyn EntryLog>, app: &dyn Application) -> Result<Contents, StoreError> {
+    let (failure, applied) = (Failure::default(), last_applied(app)?);
     let read = || -> std::io::Result<Option<Contents>> {
         let Ok(opened) = RaftLog::open(Arc::clone(&log), failure.clone()) else { return Ok(None) };
+        opened.give_way_to(applied)?;
         let vote = opened.record(VOTE)?.map(|bytes| entry::decode_vote(&bytes));
         let vote = vote.transpose().map_err(|error| failure.note_codec(VOTE, error))?;
         let purged = opened.read_log_id(PURGED)?.map(place);

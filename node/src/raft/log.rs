@@ -50,6 +50,31 @@ impl RaftLog {
         Ok(opened)
     }
 
+    /// Removes entries that everybody else has thrown out, where the application has others in their places.
+    ///
+    /// A member applies what a majority has on their disks, though its own copy may still be on its way to this one. If it dies before,
+    /// what it was to throw out first is all that is in its log. What is applied is committed, so that nothing behind it of an
+    /// earlier term ever was; and what is applied need not be in the log.
+    pub(super) fn give_way_to(&self, applied: Option<LogId>) -> io::Result<()> {
+        let (Some(last), Some(applied)) = (self.last()?, applied) else { return Ok(()) };
+        if last < applied && last.index >= applied.index {
+            tracing::warn!("what the log has up to {last} gives way to {applied}, which is applied");
+            self.log.truncate(applied.index + 1);
+            self.log.put(PURGED, entry::encode_log_id(applied), None);
+            self.log.purge(applied.index + 1);
+        }
+        Ok(())
+    }
+
+    /// The last entry of the log, be it purged.
+    fn last(&self) -> io::Result<Option<LogId>> {
+        let end = self.log.extent().end;
+        match self.read(end.saturating_sub(1), end, usize::MAX)?.pop() {
+            Some(last) => Ok(Some(last.log_id())),
+            None => self.read_log_id(PURGED),
+        }
+    }
+
     fn first_failure(&self) -> StoreError {
         self.failure.first().cloned().expect("every error of the log is noted")
     }
@@ -157,11 +182,7 @@ impl RaftLogStorage<TypeConfig> for RaftLog {
     type LogReader = Self;
 
     async fn get_log_state(&mut self) -> io::Result<LogState<TypeConfig>> {
-        let last_purged_log_id = self.read_log_id(PURGED)?;
-        let end = self.log.extent().end;
-        let last = self.read(end.saturating_sub(1), end, usize::MAX)?.pop();
-        let last_log_id = last.map(|entry| entry.log_id()).or(last_purged_log_id);
-        Ok(LogState { last_purged_log_id, last_log_id })
+        Ok(LogState { last_purged_log_id: self.read_log_id(PURGED)?, last_log_id: self.last()? })
     }
 
     async fn get_log_reader(&mut self) -> Self {

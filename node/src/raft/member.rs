@@ -10,6 +10,7 @@ use openraft::errors::{
     ChangeMembershipError, ClientWriteError, Fatal, ForwardReason, ForwardToLeader, InitializeError,
     LinearizableReadError,
 };
+use openraft::storage::RaftStateMachine;
 use openraft::{ChangeMembers, ReadPolicy};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -76,7 +77,9 @@ impl Raft {
         let app = App::new(app, failure.clone());
         let raft_log = RaftLog::open(log.clone(), failure.clone())?;
         let opened = Machine::open(app.clone()).await;
-        let (machine, applied) = opened.map_err(|error| failed(&failure, &error))?;
+        let (mut machine, applied) = opened.map_err(|error| failed(&failure, &error))?;
+        let (last_applied, _) = machine.applied_state().await.map_err(|error| failed(&failure, &error))?;
+        raft_log.give_way_to(last_applied).map_err(|error| failed(&failure, &error))?;
         let network = Network::new(dialer, app.clone(), Duration::from_millis(timing.patience_ms()));
         // Members with one seed must not all draw the same election timeouts, and tie.
         let seed = timing.seed ^ id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
