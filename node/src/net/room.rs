@@ -20,8 +20,8 @@ pub const LOW_BYTES: u64 = 64 << 20;
 /// and for whatever came between two looks.
 pub const NONE_BYTES: u64 = 32 << 20;
 
-/// With less, words are not taken into the index: one transaction of that changes pages all over a large table, each of which is
-/// written anew, and those of the one before are not free yet. Forty MiB for each, and what is kept free besides.
+/// With less, words are not taken into the index. One transaction of that may have ten thousand different words, each on another page
+/// of a large table, and every page that changes is written anew: forty MiB, and those of the transaction before are not free yet.
 pub const INDEX_BYTES: u64 = 256 << 20;
 
 /// What a node's stores are on.
