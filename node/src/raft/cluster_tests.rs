@@ -100,13 +100,18 @@ struct Cluster {
 impl Cluster {
     /// Members 1, 2 and 3, founded, with a leader.
     async fn founded(timing: Timing) -> Self {
+        Self::founded_by(3, timing).await
+    }
+
+    /// Members 1 and so on, founded, with a leader.
+    async fn founded_by(length: NodeId, timing: Timing) -> Self {
         let mut cluster = Self { network: Network::new(), timing, members: BTreeMap::new() };
-        for id in 1..=3 {
+        for id in 1..=length {
             cluster.start_new(id).await;
         }
-        let founders = (1..=3).map(|id| (id, peer(id))).collect();
+        let founders = (1..=length).map(|id| (id, peer(id))).collect();
         cluster.raft(1).initialize(founders).await.unwrap();
-        cluster.leader_of(&[1, 2, 3]).await;
+        cluster.leader_of(&(1..=length).collect::<Vec<_>>()).await;
         cluster
     }
 
@@ -249,6 +254,49 @@ async fn a_dead_leader_is_replaced_and_nothing_is_lost() {
     cluster.start(dead, left).await;
     let last = cluster.propose_all(leader, 100..101).await;
     assert_eq!(cluster.agree(ALL, last).await.len(), 101);
+}
+
+/// The election timer would take minutes.
+const PATIENT: Timing = Timing { heartbeat_ms: 200, election_min_ms: 120_000, election_max_ms: 180_000, ..CALM };
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_whose_connections_break_is_followed_at_once() {
+    for length in [3, 5] {
+        let mut cluster = Cluster::founded_by(length, PATIENT).await;
+        let all = (1..=length).collect::<Vec<_>>();
+        let dead = cluster.leader_of(&all).await;
+        cluster.propose_all(dead, 0..50).await;
+        let killed = Instant::now();
+        cluster.kill(dead).await;
+        let alive = others(&all, dead);
+        let leader = cluster.leader_of(&alive).await;
+        assert!(killed.elapsed() < Duration::from_millis(500), "{length} members took {:?}", killed.elapsed());
+        let last = cluster.propose_all(leader, 50..60).await;
+        assert_eq!(cluster.agree(&alive, last).await.len(), 60);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_is_alive_outlasts_broken_connections() {
+    let cluster = Cluster::founded(PATIENT).await;
+    let leader = cluster.leader_of(ALL).await;
+    let term = cluster.raft(leader).watch().borrow().term;
+    let [one, other] = others(ALL, leader)[..] else { panic!("there are three") };
+    let (leading, one, other) = (peer(leader).peer, peer(one).peer, peer(other).peer);
+    let calm = async |what: &str| {
+        sleep(Duration::from_secs(2)).await;
+        let last = cluster.propose(leader, what.to_owned()).await.unwrap();
+        cluster.agree(ALL, last).await;
+        assert_eq!(cluster.raft(leader).watch().borrow().term, term, "{what}");
+    };
+    for follower in [one, other] {
+        cluster.network.reset(follower, leading);
+    }
+    calm("all lose it and find it again").await;
+    cluster.network.partition(&[leading], &[one]);
+    sleep(Duration::from_secs(2)).await;
+    cluster.network.heal();
+    calm("one cannot find it again, and is told by the other that it is there").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 //! openraft remembers who was voted for, dead or alive; one that is left alone, and with pre-vote never gets
 //! as far as another term, would go on naming a leader that is long gone.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -25,13 +25,22 @@ impl Hearing {
 
     /// The leader was heard, and accepted as such.
     pub(super) fn heard(&self, leader: NodeId) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((leader, Instant::now()));
+        *self.lock() = Some((leader, Instant::now()));
+    }
+
+    /// The leader is gone, and that is known without its silence.
+    pub(super) fn forget(&self, leader: NodeId) {
+        self.lock().take_if(|(who, _)| *who == leader);
     }
 
     /// Whether this one was heard as the leader a moment ago.
     pub(super) fn is_alive(&self, leader: NodeId) -> bool {
-        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = *self.lock();
         last.is_some_and(|(who, at)| who == leader && at.elapsed() <= self.silence_max)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<(NodeId, Instant)>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -48,5 +57,10 @@ mod tests {
         assert!(!hearing.is_alive(2));
         tokio::time::advance(Duration::from_millis(101)).await;
         assert!(!hearing.is_alive(1));
+        hearing.heard(2);
+        hearing.forget(1);
+        assert!(hearing.is_alive(2), "another than the one that is gone");
+        hearing.forget(2);
+        assert!(!hearing.is_alive(2));
     }
 }

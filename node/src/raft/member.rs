@@ -28,6 +28,7 @@ use super::machine::{App, Machine};
 use super::network::Network;
 use super::server::Server;
 use super::state::{self, View};
+use super::succession::Succession;
 use super::types::{Command, Runtime, TypeConfig};
 use super::{Dialer, NodeId, Peer, ProposeError, RaftError, RaftState, Timing};
 use crate::store::StoreError;
@@ -80,13 +81,14 @@ impl Raft {
         let (mut machine, applied) = opened.map_err(|error| failed(&failure, &error))?;
         let (last_applied, _) = machine.applied_state().await.map_err(|error| failed(&failure, &error))?;
         raft_log.give_way_to(last_applied).map_err(|error| failed(&failure, &error))?;
-        let network = Network::new(dialer, app.clone(), Duration::from_millis(timing.patience_ms()));
+        let network = Network::new(dialer.clone(), app.clone(), Duration::from_millis(timing.patience_ms()));
         // Members with one seed must not all draw the same election timeouts, and tie.
         let seed = timing.seed ^ id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let core = Runtime::scope(seed, Core::new(id, config, network, raft_log, machine)).await;
         let core = core.map_err(|fatal| failed(&failure, &fatal))?;
         let hearing = Hearing::new(Duration::from_millis(timing.patience_ms()));
-        let server = Server::new(core.clone(), app, hearing.clone(), seed);
+        let succession = Succession::new(core.clone(), dialer, hearing.clone());
+        let server = Server::new(core.clone(), app, hearing.clone(), succession, seed);
         let view = View { core: core.clone(), timing, hearing, applied: applied.clone(), failure };
         let now = view.now();
         let (leaders, leader) = watch::channel(now.leader);

@@ -40,6 +40,7 @@ mod network;
 mod server;
 mod snapshot;
 mod state;
+mod succession;
 mod types;
 
 #[cfg(test)]

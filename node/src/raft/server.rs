@@ -20,6 +20,7 @@ use super::hearing::Hearing;
 use super::machine::{App, Machine};
 use super::message::{Answer, Append, Appended, Ask, Candidacy, FRAME_SIZE_MAX_BYTES, SnapshotDone};
 use super::snapshot;
+use super::succession::Succession;
 use super::types::{LogId, Runtime, TypeConfig};
 
 /// Requests of one control stream under way; beyond it the stream is not read.
@@ -33,14 +34,15 @@ pub(super) struct Server {
     core: Core,
     app: App,
     hearing: Hearing,
+    succession: Succession,
     seed: u64,
     /// Counts snapshots that began to arrive, so that an older one gives way to a newer.
     snapshots: Arc<watch::Sender<u64>>,
 }
 
 impl Server {
-    pub(super) fn new(core: Core, app: App, hearing: Hearing, seed: u64) -> Self {
-        Self { core, app, hearing, seed, snapshots: Arc::new(watch::Sender::new(0)) }
+    pub(super) fn new(core: Core, app: App, hearing: Hearing, succession: Succession, seed: u64) -> Self {
+        Self { core, app, hearing, succession, seed, snapshots: Arc::new(watch::Sender::new(0)) }
     }
 
     /// Serves the stream that `from` opened, until it ends.
@@ -54,6 +56,10 @@ impl Server {
         };
         if let Err(error) = result {
             tracing::debug!(from, ?protocol, %error, "a stream of Raft's ended");
+        }
+        // The one that a leader keeps open as long as it can.
+        if protocol == Protocol::RaftControl {
+            self.succession.broken(from).await;
         }
     }
 

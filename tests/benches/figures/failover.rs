@@ -1,4 +1,5 @@
-//! How long nothing is acknowledged after the leader was killed, with 64 real clients that fail over.
+//! How long nothing is acknowledged after the leader is gone, with 64 real clients that fail over: after its process was killed, so that
+//! its connections are reset, and after it was stopped, so that it falls silent.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -16,13 +17,22 @@ use crate::{MESSAGE_SIZE_BYTES, crowd, founded};
 const CLIENTS: usize = 64;
 pub(crate) const KILLS: usize = 10;
 
-/// How long is looked for the longest silence after each kill.
-const WATCHED: Duration = Duration::from_secs(6);
+/// How long is looked for the longest silence after each.
+const WATCHED: Duration = Duration::from_secs(4);
+
+/// How the leader goes, and comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gone {
+    /// `kill -9`; started again.
+    Killed,
+    /// `kill -STOP`; then `-CONT`.
+    Silent,
+}
 
 /// When each message was acknowledged.
 type Acknowledged = Arc<Mutex<Vec<Instant>>>;
 
-/// Measures and prints. False: something acknowledged is missing or doubled.
+/// Measures and prints, as many of each kind. False: something acknowledged is missing or doubled.
 pub(crate) async fn measure(kills: usize) -> bool {
     let mut cluster = founded(3);
     let profiles = memory_folder();
@@ -34,24 +44,32 @@ pub(crate) async fn measure(kills: usize) -> bool {
         senders.push(start_sending(name, client, acknowledged.clone(), stopped.clone()));
     }
     let mut silences = Vec::new();
-    for _ in 0..kills {
-        silences.push(silence_after_a_kill(&mut cluster, &acknowledged).await);
+    for gone in [Gone::Killed, Gone::Silent] {
+        let mut of_kind = Vec::new();
+        for _ in 0..kills {
+            of_kind.push(silence_without(&mut cluster, gone, &acknowledged).await);
+        }
+        silences.push((gone, Latencies::new(of_kind)));
     }
     stop.send(true).expect("the senders listen");
     let mut whole = true;
     for sender in senders {
         whole &= sender.await.expect("a client panicked; see above");
     }
-    let silences = Latencies::new(silences);
-    println!(
-        "failover: kill -9 of the leader under {CLIENTS} clients, {} kills: longest silence p50 {} ms, p99 {} ms, max {} ms; \
-         read back: {}",
-        silences.count(),
-        ms(silences.percentile(0.5)),
-        ms(silences.percentile(0.99)),
-        ms(silences.max()),
-        if whole { "every one, once, in order" } else { "BROKEN" },
-    );
+    for (gone, silences) in silences {
+        println!(
+            "failover: the leader {} under {CLIENTS} clients, {} times: longest silence p50 {} ms, p99 {} ms, max {} ms",
+            match gone {
+                Gone::Killed => "killed (its connections are reset)",
+                Gone::Silent => "stopped (it falls silent)",
+            },
+            silences.count(),
+            ms(silences.percentile(0.5)),
+            ms(silences.percentile(0.99)),
+            ms(silences.max()),
+        );
+    }
+    println!("failover: read back: {}", if whole { "every one, once, in order" } else { "BROKEN" });
     whole
 }
 
@@ -108,15 +126,21 @@ async fn read_back(name: &str, client: &Client) -> Vec<String> {
     }
 }
 
-async fn silence_after_a_kill(cluster: &mut Cluster, acknowledged: &Acknowledged) -> Duration {
+async fn silence_without(cluster: &mut Cluster, gone: Gone, acknowledged: &Acknowledged) -> Duration {
     let leader = cluster.leader();
     acknowledged.lock().expect("nobody panicked").clear();
-    let killed = Instant::now();
-    cluster.kill(&leader);
+    let since = Instant::now();
+    match gone {
+        Gone::Killed => cluster.kill(&leader),
+        Gone::Silent => cluster.signal(&leader, "STOP"),
+    }
     tokio::time::sleep(WATCHED).await;
-    let silence = longest_silence(killed, &acknowledged.lock().expect("nobody panicked"));
-    cluster.launch(&leader);
-    cluster.wait_for_status("the killed node is back", |status| {
+    let silence = longest_silence(since, &acknowledged.lock().expect("nobody panicked"));
+    match gone {
+        Gone::Killed => cluster.launch(&leader),
+        Gone::Silent => cluster.signal(&leader, "CONT"),
+    }
+    cluster.wait_for_status("the node is back", |status| {
         status.cluster["reachable_voters"] == 3
             && status.nodes.iter().all(|row| row["lag"].as_u64().is_some_and(|lag| lag < 1000))
     });
@@ -127,13 +151,13 @@ async fn silence_after_a_kill(cluster: &mut Cluster, acknowledged: &Acknowledged
     silence
 }
 
-fn longest_silence(killed: Instant, acknowledged: &[Instant]) -> Duration {
-    let mut before = killed;
+fn longest_silence(since: Instant, acknowledged: &[Instant]) -> Duration {
+    let mut before = since;
     let mut longest = Duration::ZERO;
-    for &at in acknowledged.iter().filter(|at| **at > killed) {
+    for &at in acknowledged.iter().filter(|at| **at > since) {
         longest = longest.max(at.saturating_duration_since(before));
         before = before.max(at);
     }
     // Silence to the end counts as well.
-    longest.max((killed + WATCHED).saturating_duration_since(before))
+    longest.max((since + WATCHED).saturating_duration_since(before))
 }
