@@ -28,6 +28,10 @@ const REFUSED_PAUSE_MS: u64 = 15_000;
 /// How long a node that could not commit, or that said it leaves, is not preferred.
 const SHUN_MS: u64 = 3_000;
 
+/// How long a node counts as one that can commit after it said so. Where one leader has fallen silent all nodes cannot for a moment, and
+/// to flee to the silent one would be to wait until it is given up.
+const VOUCHED_MS: u64 = 300;
+
 /// A link that was made; the numbers are the rim's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct LinkId(pub(crate) u64);
@@ -87,6 +91,8 @@ pub(crate) enum Action {
     Search,
     /// Nobody needs this link.
     Close(LinkId),
+    /// Ask the node whether it can commit; what it says, or that it says nothing, is to be told.
+    Ask(LinkId),
     /// Send a `Tick` then, unless something happens before.
     WakeAt(u64),
 }
@@ -97,6 +103,8 @@ pub(crate) struct State {
     candidates: BTreeMap<Candidate, Standing>,
     live: Option<Held>,
     warm: Option<Held>,
+    /// The warm link, while its node is asked whether it can commit.
+    asked: Option<LinkId>,
     live_since_ms: u64,
     /// Until when a node is not preferred.
     shunned: BTreeMap<PeerId, u64>,
@@ -116,6 +124,8 @@ struct Standing {
 struct Held {
     link: LinkId,
     peer: PeerId,
+    /// When the node last said that it can commit; a new link is trusted.
+    vouched_at_ms: u64,
 }
 
 impl State {
@@ -162,7 +172,7 @@ fn take_in(state: &mut State, event: Event, now_ms: u64, chance: u64, actions: &
     match event {
         Event::Known(candidates) => know(state, candidates),
         Event::Connected { candidate, peer, link } => {
-            connected(state, candidate, Held { link, peer }, now_ms, actions);
+            connected(state, candidate, Held { link, peer, vouched_at_ms: now_ms }, now_ms, actions);
         }
         Event::Failed { candidate } => put_off(state, &candidate, |failures| now_ms + pause_ms(failures, chance)),
         Event::Refused { candidate } => put_off(state, &candidate, |_| now_ms + REFUSED_PAUSE_MS),
@@ -171,10 +181,17 @@ fn take_in(state: &mut State, event: Event, now_ms: u64, chance: u64, actions: &
             shun(state, link, now_ms);
             release_warm(state, link, actions);
         }
-        Event::Unwritable { link } => shun(state, link, now_ms),
+        Event::Unwritable { link } => {
+            state.asked.take_if(|asked| *asked == link);
+            shun(state, link, now_ms);
+        }
         Event::Writable { link } => {
+            state.asked.take_if(|asked| *asked == link);
             if let Some(peer) = state.peer_of(link) {
                 state.shunned.remove(&peer);
+            }
+            for held in [&mut state.live, &mut state.warm].into_iter().flatten().filter(|held| held.link == link) {
+                held.vouched_at_ms = now_ms;
             }
         }
         Event::Tick => state.shunned.retain(|_, until| *until > now_ms),
@@ -257,7 +274,8 @@ fn release_warm(state: &mut State, link: LinkId, actions: &mut Vec<Action>) {
     }
 }
 
-/// The warm link steps in for a live one that is lost or shunned; two that are shunned make room for another.
+/// The warm link steps in for a live one that is lost, and for one that is shunned if its own node says that it can commit; two that are
+/// shunned make room for another.
 fn choose_live(state: &mut State, now_ms: u64, actions: &mut Vec<Action>) {
     if state.live.is_none() {
         state.live = state.warm.take();
@@ -267,7 +285,12 @@ fn choose_live(state: &mut State, now_ms: u64, actions: &mut Vec<Action>) {
         return;
     }
     if !state.is_shunned(warm.peer, now_ms) {
-        (state.live, state.warm) = (Some(warm), Some(live));
+        if now_ms <= warm.vouched_at_ms + VOUCHED_MS {
+            (state.live, state.warm) = (Some(warm), Some(live));
+        } else if state.asked != Some(warm.link) {
+            state.asked = Some(warm.link);
+            actions.push(Action::Ask(warm.link));
+        }
     } else if due(state, now_ms, 0).next().is_some() {
         state.warm = None;
         actions.push(Action::Close(warm.link));

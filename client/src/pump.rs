@@ -20,7 +20,7 @@ use crate::blocking::off_the_runtime;
 use crate::link::{Link, Trouble, unexpected};
 use crate::outbox::Waiting;
 use crate::profile::{KeptSession, Profile};
-use crate::shared::{Shared, ends_session, may_pass, session_over};
+use crate::shared::{Shared, at_once, ends_session, may_pass, session_over};
 use crate::update::Update;
 
 /// How many messages are under way at once: half of what a node remembers the answers of, so an answer asked for again is still there.
@@ -186,6 +186,10 @@ impl Sending<'_> {
         if ends_session(refusal.code) {
             self.link.forget_session();
             return Err(Trouble::Refused(refusal));
+        }
+        if at_once(&refusal) {
+            self.rewind();
+            return Ok(());
         }
         if !for_good(refusal.code) {
             return Err(Trouble::of_node(refusal));

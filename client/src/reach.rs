@@ -30,6 +30,9 @@ use crate::update::{LinkState, Update};
 /// How long a node that could not commit may take to say whether it can again.
 const ASK_MAX: Duration = Duration::from_secs(4);
 
+/// And one that is to take over for it. One that takes longer has fallen silent, or is no better.
+const ASK_WARM_MAX: Duration = Duration::from_secs(1);
+
 /// How often this machine's node files are read while a link is missing, and a node that could not commit is asked whether it can
 /// again.
 const LOOK_AROUND: Duration = Duration::from_secs(1);
@@ -170,6 +173,7 @@ struct Driver {
     dials: JoinSet<Dialled>,
     connections: JoinSet<()>,
     asking: JoinSet<Option<(LinkId, ClusterStatus)>>,
+    asking_warm: JoinSet<(LinkId, Option<ClusterStatus>)>,
     said: mpsc::Sender<(LinkId, Said)>,
     said_here: Option<mpsc::Receiver<(LinkId, Said)>>,
     trouble: Option<Refusal>,
@@ -196,6 +200,7 @@ impl Driver {
             dials: JoinSet::new(),
             connections: JoinSet::new(),
             asking: JoinSet::new(),
+            asking_warm: JoinSet::new(),
             said,
             said_here: Some(said_here),
             trouble: None,
@@ -222,6 +227,10 @@ impl Driver {
                 Some(Ok(dialled)) = self.dials.join_next() => self.dialled(dialled).await,
                 Some(told) = told.recv() => self.told(told),
                 Some(Ok(answer)) = self.asking.join_next() => self.status(answer).await,
+                Some(Ok((link, status))) = self.asking_warm.join_next() => match status {
+                    Some(status) => self.health(link, health_of(status)).await,
+                    None => self.can_write(link, false),
+                },
                 Some(_) = self.connections.join_next() => {}
                 changed = discovered.changed(), if discovering => {
                     discovering = changed.is_ok();
@@ -264,13 +273,7 @@ impl Driver {
         if !self.asking.is_empty() {
             return;
         }
-        self.asking.spawn(async move {
-            let asked = tokio::time::timeout(ASK_MAX, link.ask(Request::ClusterStatus)).await;
-            match asked {
-                Ok(Ok((Answer::ClusterStatus(status), _))) => Some((link.id, status)),
-                _ => None,
-            }
-        });
+        self.asking.spawn(async move { status_of(&link, ASK_MAX).await.map(|status| (link.id, status)) });
     }
 
     async fn status(&mut self, answer: Option<(LinkId, ClusterStatus)>) {
@@ -392,6 +395,12 @@ impl Driver {
             Action::Close(link) => {
                 self.links.remove(&link);
             }
+            Action::Ask(id) => {
+                if let Some(held) = self.links.get(&id) {
+                    let link = held.link.clone();
+                    self.asking_warm.spawn(async move { (link.id, status_of(&link, ASK_WARM_MAX).await) });
+                }
+            }
             Action::WakeAt(at_ms) => self.wake_at_ms = Some(at_ms),
         }
     }
@@ -445,6 +454,14 @@ impl Driver {
             self.publish.state.send_replace(state.clone());
             self.publish.hub.note(Update::Link(state));
         }
+    }
+}
+
+/// What the node says of the cluster, if it says so in time.
+async fn status_of(link: &Link, within: Duration) -> Option<ClusterStatus> {
+    match tokio::time::timeout(within, link.ask(Request::ClusterStatus)).await {
+        Ok(Ok((Answer::ClusterStatus(status), _))) => Some(status),
+        _ => None,
     }
 }
 

@@ -133,8 +133,10 @@ impl Shared {
             };
             self.take_note(&link, &trouble);
             if let Trouble::Refused(refusal) | Trouble::Ailing(refusal) = trouble {
+                if !at_once(&refusal) {
+                    tokio::time::sleep_until(until.min(Instant::now() + pause())).await;
+                }
                 last = Some(refusal);
-                tokio::time::sleep_until(until.min(Instant::now() + pause())).await;
             }
             if Instant::now() >= until {
                 return Err(self.overdue(last));
@@ -146,7 +148,7 @@ impl Shared {
     pub(crate) fn take_note(&self, link: &Link, trouble: &Trouble) {
         let is_worse = match trouble {
             // One that is busy is no worse at storing than the others.
-            Trouble::Refused(refusal) => may_pass(refusal.code) && refusal.code != Code::Busy,
+            Trouble::Refused(refusal) => may_pass(refusal.code) && refusal.code != Code::Busy && !at_once(refusal),
             Trouble::Ailing(_) => true,
             Trouble::Lost => false,
         };
@@ -221,6 +223,11 @@ pub(crate) fn may_pass(code: Code) -> bool {
         code,
         Code::NoQuorum | Code::Timeout | Code::Busy | Code::StorageFull | Code::ShuttingDown | Code::NotFounded
     )
+}
+
+/// Whether the node is to be asked again at once: nothing is wrong with it, and it has only lost the leader on the way.
+pub(crate) fn at_once(refusal: &Refusal) -> bool {
+    may_pass(refusal.code) && refusal.retry_after_ms == Some(0)
 }
 
 /// Whether the refusal means that the session is over.

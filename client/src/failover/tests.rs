@@ -122,9 +122,28 @@ fn a_candidate_that_fails_is_tried_again_later_and_later_up_to_a_bound() {
 
 #[test]
 fn a_node_that_cannot_commit_hands_over_to_the_warm_one() {
-    let (state, actions) = and_then(&[(600, Event::Unwritable { link: LinkId(1) })]);
+    let writable = Event::Writable { link: LinkId(2) };
+    let (state, actions) = and_then(&[(9_000, writable), (9_001, Event::Unwritable { link: LinkId(1) })]);
     assert_eq!(actions, vec![Action::GoLive(LinkId(2))]);
     assert_eq!(state.warm(), Some(LinkId(1)));
+}
+
+#[test]
+fn nobody_flees_to_a_node_that_may_have_fallen_silent() {
+    let unwritable = |number| Event::Unwritable { link: LinkId(number) };
+    let writable = |number| Event::Writable { link: LinkId(number) };
+    let (state, actions) = and_then(&[(9_000, unwritable(1))]);
+    assert_eq!(actions, vec![Action::Ask(LinkId(2))]);
+    assert_eq!(state.live(), Some(LinkId(1)));
+    let (_, actions) = step(state.clone(), unwritable(1), 9_010, CHANCE);
+    assert_eq!(actions, vec![], "it is asked once");
+    let (_, actions) = step(state.clone(), writable(2), 9_020, CHANCE);
+    assert_eq!(actions, vec![Action::GoLive(LinkId(2))]);
+    let (recovered, _) = step(state.clone(), writable(1), 9_020, CHANCE);
+    let (recovered, _) = step(recovered, writable(2), 9_030, CHANCE);
+    assert_eq!(recovered.live(), Some(LinkId(1)), "it came to itself before");
+    let (state, _) = step(state, unwritable(2), 10_000, CHANCE);
+    assert_eq!(state.live(), Some(LinkId(1)));
 }
 
 #[test]

@@ -171,6 +171,16 @@ impl Guest {
         }
     }
 
+    fn loses_leader(&self) -> bool {
+        match self.shared.state().faults.get_mut(&self.node) {
+            Some(Fault::LosesLeader(times)) if *times > 0 => {
+                *times -= 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
     fn answer(&mut self, request: Request) -> Result<Answer, Refusal> {
         let cut_off = self.fault() == Some(Fault::NoQuorum);
         let needs_majority = !matches!(
@@ -186,6 +196,9 @@ impl Guest {
         }
         if self.fault() == Some(Fault::IsDamaged) && !matches!(request, Request::Ping | Request::ClusterStatus) {
             return Err(Refusal::new(Code::Damaged, "This node cannot read its disk; another node can answer."));
+        }
+        if (needs_majority || matches!(request, Request::Accounts { .. })) && self.loses_leader() {
+            return Err(Refusal::retry_after(Code::Timeout, "The leader was lost before it answered.", 0));
         }
         if cut_off && needs_majority {
             return Err(Refusal::new(Code::NoQuorum, "A majority of nodes cannot be reached from here."));

@@ -65,6 +65,8 @@ pub(crate) enum Fault {
     NoQuorum,
     /// Messages are stored, and the connection ends before the answer is out. So many times.
     LosesAnswers(u32),
+    /// The leader is lost while it carries out what is asked of this node, so many times; the next one is found at once.
+    LosesLeader(u32),
     /// It looks how the cluster is when it is asked, and says so only after this long. Until then it answers others.
     TellsStatusLate(Duration),
     /// It refuses whatever is asked because it has too much to do.

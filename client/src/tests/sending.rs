@@ -204,6 +204,24 @@ async fn a_node_that_cannot_read_its_disk_is_left_for_one_that_can() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_node_that_has_lost_its_leader_is_asked_again_at_once() {
+    let cluster = Cluster::of(&[1, 2, 3]);
+    let (_bob, _folder) = person(&cluster, "bob").await;
+    let (alice, _folder) = person(&cluster, "alice").await;
+    let crate::LinkState::Live { peer, .. } = alice.link().borrow().clone() else { panic!("not live") };
+    cluster.fault(peer.0[0], Some(Fault::LosesLeader(2)));
+    let began = tokio::time::Instant::now();
+    let id = alice.send(bob(), "hello".into(), None).await.expect("queued");
+    alice.settled(id, Want::Stored, WITHIN).await.expect("stored");
+    cluster.fault(peer.0[0], Some(Fault::LosesLeader(2)));
+    alice.accounts(None, None, 10).await.expect("read");
+    assert!(began.elapsed() < Duration::from_millis(100), "it waited for {:?}", began.elapsed());
+    assert_eq!(cluster.texts(alice.account().expect("logged in").0), ["hello"]);
+    let now = alice.link().borrow().clone();
+    assert!(matches!(now, crate::LinkState::Live { peer: same, writable: true, .. } if same == peer), "{now:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_node_that_is_cut_off_is_left_for_one_that_can_commit() {
     let cluster = Cluster::of(&[1, 2, 3]);
     let (_bob, _folder) = person(&cluster, "bob").await;

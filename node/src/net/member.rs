@@ -11,7 +11,7 @@ use wire::message::ClusterHealth;
 use wire::peer::{PeerAnswer, PeerRequest};
 use wire::{Code, PeerId, Refusal};
 
-use super::outcome::{no_quorum, outcome_unknown};
+use super::outcome::{leader_lost, no_quorum, outcome_unknown};
 use super::room::{Disk, Room};
 use super::{AskError, Net, gate};
 use crate::app::{App, Entry, RosterNode};
@@ -195,6 +195,7 @@ impl Member {
         let search_until = Instant::now() + LEADER_WITHIN;
         loop {
             let leader = *leaders.borrow_and_update();
+            let asked_at = Instant::now();
             let answer = match leader {
                 Some(leader) if leader == self.node_id => here().await,
                 Some(leader) => self.forward(leader, request(), &mut leaders).await,
@@ -203,6 +204,7 @@ impl Member {
             match answer {
                 PeerAnswer::NotLeader { .. } if Instant::now() < search_until => {}
                 PeerAnswer::NotLeader { .. } => return Err(no_quorum()),
+                PeerAnswer::Unknown if asked_at.elapsed() < CARRIED_OUT_WITHIN => return Err(leader_lost()),
                 PeerAnswer::Unknown => return Err(outcome_unknown()),
                 PeerAnswer::Refused(refusal) => return Err(refusal),
                 carried_out => return Ok(carried_out),

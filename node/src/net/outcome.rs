@@ -41,6 +41,12 @@ pub(super) fn outcome_unknown() -> Refusal {
     Refusal::new(Code::Timeout, "no answer came in time; it is not known whether it was carried out")
 }
 
+/// This node goes on to look for the next leader, so asking it again is no worse than asking another.
+pub(super) fn leader_lost() -> Refusal {
+    let sentence = "the leader was lost before it answered; it is not known whether it was carried out";
+    Refusal::retry_after(Code::Timeout, sentence, 0)
+}
+
 fn stopping() -> Refusal {
     Refusal::new(Code::ShuttingDown, "the node is stopping")
 }
