@@ -29,6 +29,9 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 /// A node from which nothing was heard for this long is given up.
 const SILENCE_MAX: Duration = Duration::from_secs(3);
 
+/// And one that owes an answer: somebody waits.
+const SILENCE_OWING_MAX: Duration = Duration::from_secs(2);
+
 /// How many requests may wait to be written. Beyond it whoever asks waits.
 const ASKS_WAITING_MAX: usize = 256;
 
@@ -237,6 +240,8 @@ struct Connection {
     waiting: HashMap<u64, Expected>,
     pushes: Option<mpsc::Sender<Push>>,
     heard_at: Instant,
+    /// When the node began to owe answers.
+    owing_since: Instant,
     asked_at: Instant,
     pinged_at: Instant,
 }
@@ -256,7 +261,7 @@ enum Ended {
     Io(#[from] std::io::Error),
     #[error("the node closed the connection")]
     Closed,
-    #[error("nothing was heard for {SILENCE_MAX:?}")]
+    #[error("nothing was heard for too long")]
     Silent,
 }
 
@@ -281,6 +286,7 @@ impl Connection {
             waiting: HashMap::new(),
             pushes: None,
             heard_at: now,
+            owing_since: now,
             asked_at: now,
             pinged_at: now,
         }
@@ -310,12 +316,22 @@ impl Connection {
 
     fn next_beat(&self) -> Instant {
         let ping_at = self.heard_at.max(self.pinged_at) + HEARTBEAT;
-        ping_at.min(self.asked_at + SIGN_OF_LIFE).min(self.heard_at + SILENCE_MAX)
+        ping_at.min(self.asked_at + SIGN_OF_LIFE).min(self.given_up_at())
+    }
+
+    /// When the node is given up, if nothing is heard until then.
+    fn given_up_at(&self) -> Instant {
+        let silent_at = self.heard_at + SILENCE_MAX;
+        if self.waiting.is_empty() {
+            silent_at
+        } else {
+            silent_at.min(self.heard_at.max(self.owing_since) + SILENCE_OWING_MAX)
+        }
     }
 
     fn beat(&mut self) -> Result<(), Ended> {
         let now = Instant::now();
-        if now.duration_since(self.heard_at) >= SILENCE_MAX {
+        if now >= self.given_up_at() {
             return Err(Ended::Silent);
         }
         self.pinged_at = now;
@@ -326,6 +342,9 @@ impl Connection {
 
     fn write(&mut self, ask: Outgoing) {
         let id = self.push_ask(ask.request);
+        if self.waiting.is_empty() {
+            self.owing_since = self.asked_at;
+        }
         self.waiting.insert(id, Expected { answer: ask.answer, pushes: ask.pushes });
     }
 

@@ -241,7 +241,7 @@ async fn a_node_that_hangs_is_left_within_seconds() {
     let crate::LinkState::Live { peer, .. } = alice.link().borrow().clone() else { panic!("not live") };
     cluster.fault(peer.0[0], Some(Fault::Hangs));
     let id = alice.send(bob(), "hello".into(), None).await.expect("queued");
-    alice.settled(id, Want::Stored, Duration::from_secs(5)).await.expect("stored by the other");
+    alice.settled(id, Want::Stored, Duration::from_millis(2_200)).await.expect("stored by the other");
 }
 
 #[tokio::test(start_paused = true)]
