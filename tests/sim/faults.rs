@@ -176,7 +176,7 @@ impl Nemesis {
                 machines.weather.lose_one_in(Some(times));
                 self.later(Undo::NoLoss);
             }
-            (Fault::Add, _) if machines.all().len() < MACHINES_MAX => {
+            (Fault::Add, _) if machines.all().len() < MACHINES_MAX && machines.may_add() => {
                 let number = machines.add();
                 self.tell(format!("machine {number} is added"));
             }
@@ -255,7 +255,7 @@ impl Nemesis {
             }
             None => false,
         };
-        if !all_run || !is_well {
+        if !all_run || !is_well || !machines.may_add() {
             return;
         }
         let keeps_key = self.chance.one_in(2);

@@ -9,7 +9,7 @@ use futures::FutureExt;
 use node::app::{self, App};
 use node::autopilot::Limits;
 use node::daemon::{Keys, Node, Parts, Timing};
-use node::formation::MemoryRecords;
+use node::formation::{MemoryRecords, driver};
 use node::net::Cluster;
 
 use node::raft;
@@ -188,6 +188,14 @@ impl Machines {
             let leader = health.nodes.iter().find(|node| Some(&node.name) == health.leader.as_ref())?;
             Some(leader.peer.0[0])
         })
+    }
+
+    /// Whether one more new machine can only join the cluster. As many new ones as found a cluster, started while none of the old ones can
+    /// be reached, would found another (ARCHITECTURE.md, *Caveats*).
+    pub(crate) fn may_add(&self) -> bool {
+        let is_new = |machine: &&Machine| !matches!(driver::membership(&*machine.records), Ok(Some(_)));
+        let new = u32::try_from(self.machines.values().filter(is_new).count()).unwrap_or(u32::MAX);
+        new.saturating_add(1) < self.expect
     }
 
     /// The name that the cluster has given to the node on it.
