@@ -59,7 +59,9 @@ impl Succession {
         }
         tracing::info!(leader = member, "the connection to the leader is gone, and it does not answer");
         self.hearing.forget(member);
-        // openraft lets a follower give up a lease only where the leader hands over; to another than this member, that is all it does.
+        // openraft lets a follower give up a lease only where the leader hands over; to another than this member, that is all it does. Should
+        // the leader be alive after all, this member has no lease of it for the rest of its term: it stands after one election timeout
+        // of silence then, and asks first as ever.
         let give_up = TransferLeaderRequest::new(gone.vote, member, None);
         if self.core.handle_transfer_leader(give_up).await.is_err() {
             return;
