@@ -25,7 +25,7 @@ const PAUSE_MAX_MS: u64 = 2_000;
 /// The pause after a refusal: a stranger does not become a friend within seconds, but may be taken in.
 const REFUSED_PAUSE_MS: u64 = 15_000;
 
-/// How long a node that could not commit, or that said it leaves, is not preferred.
+/// How long a node that could not commit, that is behind, or that said it leaves, is not preferred.
 const SHUN_MS: u64 = 3_000;
 
 /// How long a node counts as one that can commit after it said so. Where one leader has fallen silent all nodes cannot for a moment, and
@@ -75,6 +75,10 @@ pub(crate) enum Event {
     },
     /// The node could.
     Writable {
+        link: LinkId,
+    },
+    /// The node does not know yet what the others do.
+    Behind {
         link: LinkId,
     },
     /// The time asked for by `WakeAt` has come.
@@ -194,6 +198,7 @@ fn take_in(state: &mut State, event: Event, now_ms: u64, chance: u64, actions: &
                 held.vouched_at_ms = now_ms;
             }
         }
+        Event::Behind { link } => shun(state, link, now_ms),
         Event::Tick => state.shunned.retain(|_, until| *until > now_ms),
     }
 }

@@ -65,6 +65,7 @@ pub(crate) struct Reach {
 enum Told {
     Unwritable(LinkId),
     Writable(LinkId),
+    Behind(LinkId),
 }
 
 impl Reach {
@@ -105,6 +106,11 @@ impl Reach {
     /// The node could not commit. Another is preferred for a while. A report that finds the queue full is dropped: it is one of many.
     pub(crate) fn tell_unwritable(&self, link: &Link) {
         let _ = self.told.try_send(Told::Unwritable(link.id));
+    }
+
+    /// The node is behind the others. As for [`Self::tell_unwritable`], another is preferred.
+    pub(crate) fn tell_behind(&self, link: &Link) {
+        let _ = self.told.try_send(Told::Behind(link.id));
     }
 
     /// The node could.
@@ -293,6 +299,7 @@ impl Driver {
         match told {
             Told::Unwritable(link) => self.can_write(link, false),
             Told::Writable(link) => self.can_write(link, true),
+            Told::Behind(link) => self.step(Event::Behind { link }),
         }
     }
 

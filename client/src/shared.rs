@@ -22,6 +22,9 @@ use crate::update::{LinkState, Update};
 /// How long one node may take to answer before another is asked.
 const ATTEMPT_MAX: Duration = Duration::from_secs(4);
 
+/// How long is looked for a node that knows more than the one that answered, and then for its answer.
+const FRESHER_WITHIN: Duration = Duration::from_secs(2);
+
 /// The pause before a request is tried again after a refusal that may pass. Up to as much again is added by chance.
 const PAUSE_MIN_MS: u64 = 150;
 
@@ -91,13 +94,33 @@ impl Shared {
         let attempt = |link: Link| {
             let request = request.clone();
             async move {
-                match voice {
+                let answer = match voice {
                     Voice::Anyone => link.ask(request).await,
                     Voice::Account(account) => self.ask_as(&link, account, request).await,
-                }
+                };
+                answer.map(|(answer, stale)| (answer, stale, link))
             }
         };
-        self.retry(within, attempt).await
+        let until = Instant::now() + within;
+        let (answer, stale, link) = self.retry(within, &attempt).await?;
+        if stale && self.has_left_behind(&link, until).await {
+            let within = FRESHER_WITHIN.min(until.saturating_duration_since(Instant::now()));
+            if let Ok((fresh, false, _)) = self.retry(within, &attempt).await {
+                return Ok((fresh, false));
+            }
+        }
+        Ok((answer, stale))
+    }
+
+    /// Moves on from a node that cannot tell what the others know, although they can commit: it is behind. Whether there was another
+    /// to move to.
+    async fn has_left_behind(&self, link: &Link, until: Instant) -> bool {
+        if !matches!(&*self.reach.state.borrow(), LinkState::Live { writable: true, .. }) {
+            return false;
+        }
+        self.reach.tell_behind(link);
+        let until = until.min(Instant::now() + FRESHER_WITHIN);
+        tokio::time::timeout_at(until, self.reach.moved_from(link)).await.is_ok()
     }
 
     async fn ask_as(&self, link: &Link, account: AccountId, request: Request) -> Result<(Answer, bool), Trouble> {

@@ -83,8 +83,15 @@ fn nothing_is_taken_and_all_is_kept(cluster: &mut Cluster, before: &[String], ma
     cluster.wait_until_writable();
     cluster.cli().as_account("alice").timeout("50s").run(&["message", "send", "bob", "after"]).ok();
     let read = texts(cluster);
-    let wanted = before.iter().map(String::as_str).chain(["typed while it is full", "after"]);
-    assert!(read.iter().map(String::as_str).eq(wanted), "all is there, in its order: {} messages", read.len());
+    let wanted: Vec<_> = before.iter().map(String::as_str).chain(["typed while it is full", "after"]).collect();
+    let differs = read.iter().zip(&wanted).position(|(read, wanted)| read != wanted);
+    assert!(
+        read == wanted,
+        "all is there, in its order: {} of {} messages, the first difference at {differs:?}; the last: {:.60}",
+        read.len(),
+        wanted.len(),
+        read.last().map_or("", String::as_str),
+    );
     eventually("every node has the same", || {
         let check = cluster.cli().run(&["cluster", "check"]);
         if check.code == Some(0) { Ok(()) } else { Err(check) }

@@ -119,7 +119,7 @@ impl Guest {
 
     async fn say(&self, writer: &Writer, id: u64, result: Result<Answer, Refusal>) {
         let applied = *self.shared.applied.borrow();
-        let stale = self.fault() == Some(Fault::NoQuorum);
+        let stale = matches!(self.fault(), Some(Fault::NoQuorum | Fault::IsBehind));
         write_frame(writer, FromNode::Answered(Answered { id, result, applied, stale })).await;
     }
 

@@ -63,6 +63,8 @@ pub(crate) struct State {
 pub(crate) enum Fault {
     /// It is cut off from the majority: it cannot commit, and what it reads may be stale.
     NoQuorum,
+    /// It has not caught up with the others: what it reads may be stale.
+    IsBehind,
     /// Messages are stored, and the connection ends before the answer is out. So many times.
     LosesAnswers(u32),
     /// The leader is lost while it carries out what is asked of this node, so many times; the next one is found at once.

@@ -105,6 +105,33 @@ async fn a_busy_node_is_not_taken_for_one_that_cannot_store() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_node_that_is_behind_is_left_for_one_that_is_not() {
+    let cluster = Cluster::of(&[1, 2]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let client = cluster.client(&folder);
+    let link = client.link();
+    until(|| matches!(&*link.borrow(), LinkState::Live { .. })).await;
+    let LinkState::Live { node, .. } = link.borrow().clone() else { panic!("not connected") };
+    // Without a warm link yet: it is waited for.
+    cluster.fault(number(&node), Some(Fault::IsBehind));
+    assert!(!client.accounts(None, None, 1).await.expect("an answer").stale);
+    assert!(matches!(&*link.borrow(), LinkState::Live { node: now, writable: true, .. } if *now != node));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_every_node_is_behind_what_one_knows_is_told() {
+    let cluster = Cluster::of(&[1, 2]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let client = cluster.client(&folder);
+    for number in [1, 2] {
+        cluster.fault(number, Some(Fault::IsBehind));
+    }
+    let began = Instant::now();
+    assert!(client.accounts(None, None, 1).await.expect("an answer").stale);
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_from_before_an_election_does_not_undo_what_was_told_after_it() {
     let cluster = Cluster::of(&[1]);
     cluster.fault(1, Some(Fault::TellsStatusLate(Duration::from_millis(500))));

@@ -80,10 +80,12 @@ async fn last(client: &Client, with: &str, mut before: Option<Cursor>, limit: u3
     }
 }
 
-/// Says so where what was shown is from one node that could not ask the others.
+/// Says so where what was shown is from one node that could not ask the others, or is behind them.
 pub(super) fn note_if_stale(stale: bool, context: &Context) {
     if stale {
-        context.output.note("This may be stale: the node that told it cannot reach a majority now.");
+        context
+            .output
+            .note("This may be stale: the node that told it cannot reach a majority now, or is still behind it.");
     }
 }
 
