@@ -1,7 +1,7 @@
 //! What a subscriber is pushed: its account's feed from a cursor on, and what happens to accounts.
 //!
 //! There is no queue of events for each subscriber. The feed is read from the state, from where the
-//! subscriber has got to, whenever this node has applied more: a slow one lags, holds nothing back
+//! subscriber has got to, whenever this node has applied more of its account: a slow one lags, holds nothing back
 //! but itself, and resumes anywhere from its cursor.
 
 use std::convert::Infallible;
@@ -16,16 +16,15 @@ use wire::message::{AccountChange, FromNode, Push};
 
 use crate::api::session::has_ended;
 use crate::api::{ApiContext, Seat};
-use crate::app::Entry;
+use crate::app::{Entry, Watching};
 
 /// Rows read at once. Each is at most a message; the pump holds no more than this.
 const ROWS_READ_MAX: usize = 64;
 /// How long a new subscriber is kept from "caught up" while a majority is asked how far that is.
 const CAUGHT_UP_WITHIN: Duration = Duration::from_millis(1_500);
 
-/// How often a session that announced itself is looked at: whether the state still has it connected.
-/// Also how soon a proposal that failed is tried again.
-const CONNECTED_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// How soon a session is announced again where that failed.
+const ANNOUNCED_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Who subscribes, and to what.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +43,7 @@ pub(crate) struct Feed {
     /// Held by a session that announces itself.
     seat: Option<Seat>,
     applied: watch::Receiver<Cursor>,
+    watching: Watching,
     notices: broadcast::Receiver<(Cursor, Notice)>,
 }
 
@@ -72,15 +72,16 @@ impl Feed {
         listener: Listener,
         seat: Option<Seat>,
     ) -> Self {
+        let watching = context.app.watch(listener.account);
         let (applied, notices) = (context.app.applied(), context.app.notices());
-        Self { context, frames, listener, seat, applied, notices }
+        Self { context, frames, listener, seat, applied, watching, notices }
     }
 
     /// Pushes until the session or the connection ends.
     pub(crate) async fn run(mut self) {
         let context = Arc::clone(&self.context);
         let announced = self.seat.is_some();
-        let connected = stay_connected(&context, self.listener.session);
+        let connected = stay_connected(&context, self.listener);
         tokio::select! {
             // In this order: who is pushed "caught up" has been announced, if there is a majority.
             biased;
@@ -93,10 +94,7 @@ impl Feed {
         self.catch_up().await?;
         loop {
             tokio::select! {
-                moved = self.applied.changed() => {
-                    moved.map_err(|_| Stop::Gone)?;
-                    self.push_rows().await?;
-                }
+                () = self.watching.changed() => drop(self.push_rows().await?),
                 notice = self.notices.recv() => self.push_notice(notice).await?,
             }
         }
@@ -113,7 +111,7 @@ impl Feed {
             self.push_rows().await?;
             tokio::select! {
                 _ = &mut barrier => known = true,
-                moved = self.applied.changed() => moved.map_err(|_| Stop::Gone)?,
+                () = self.watching.changed() => {}
             }
         }
         let cursor = self.push_rows().await?;
@@ -127,7 +125,7 @@ impl Feed {
             self.say(Push::SessionEnded).await?;
             return Err(Stop::Ended);
         }
-        let up_to = *self.applied.borrow_and_update();
+        let up_to = *self.applied.borrow();
         loop {
             let rows = self.context.read(self.context.app.feed(account, self.listener.from, ROWS_READ_MAX))?;
             let at_end = rows.len() < ROWS_READ_MAX;
@@ -166,17 +164,22 @@ impl Feed {
 /// Keeps the session connected for as long as it is awaited: at first here, wherever the state still
 /// has it; from then on anywhere, so that two programs with one session, at two nodes, do not take it from
 /// each other for ever.
-async fn stay_connected(context: &ApiContext, session: SessionId) {
+async fn stay_connected(context: &ApiContext, Listener { session, account, .. }: Listener) {
     let at = context.quorum.here();
     let mut newcomer = true;
+    let mut watching = context.app.watch(account);
     loop {
         let known = context.app.session(session).ok().flatten().and_then(|session| session.connected);
         if known.is_none() || (newcomer && known != Some(at)) {
             let proposed = context.quorum.propose(Entry::Chat(Command::Connect { session, at })).await;
             newcomer = newcomer && proposed.is_err();
+            if proposed.is_err() {
+                tokio::time::sleep(ANNOUNCED_AGAIN_AFTER).await;
+                continue;
+            }
         } else {
             newcomer = false;
         }
-        tokio::time::sleep(CONNECTED_CHECK_INTERVAL).await;
+        watching.changed().await;
     }
 }

@@ -3,11 +3,11 @@
 //! What is there at one time is one transaction. Its replies go out from inside it, since the entries are on a
 //! majority's disks already; whatever others can see follows the commit.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use chat::{Change, Command, Cursor, Notice};
+use chat::{AccountId, Change, Command, Cursor, Notice};
 
 use super::App;
 use super::changes::{self, put};
@@ -17,7 +17,7 @@ use super::keys::Key;
 use super::search::Stored;
 use super::tables::Tables;
 use super::view::Guarded;
-use super::{roster, snapshot};
+use super::{roster, snapshot, watching};
 use crate::raft::application::{Application, Committed, Entries, Snapshot, SnapshotWrite};
 use crate::store::StoreError;
 use crate::store::state::Write;
@@ -97,6 +97,7 @@ impl App {
             self.endings.fetch_add(1, Ordering::Release);
         }
         self.applied.send_replace(at);
+        self.watched.tell(&news.concerned, at);
         for notice in news.notices {
             // Nobody may be listening.
             let _ = self.notices.send(notice);
@@ -113,6 +114,8 @@ impl App {
 struct News {
     notices: Vec<(Cursor, Notice)>,
     stored: Stored,
+    /// Whose feeds or sessions changed.
+    concerned: BTreeSet<AccountId>,
     /// A session did.
     ended: bool,
     verdicts: Vec<(Cursor, Digest)>,
@@ -199,6 +202,7 @@ fn follow_chat(to: &mut dyn Write, at: Cursor, command: &Command, news: &mut New
             Change::RemoveSession { .. } => news.ended = true,
             _ => {}
         }
+        news.concerned.extend(watching::concerned(change));
     }
     news.notices.extend(outcome.notices.into_iter().map(|notice| (at, notice)));
     Ok(AppReply::Chat(outcome.reply))

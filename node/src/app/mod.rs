@@ -3,7 +3,7 @@
 //! ```text
 //! raft ─▶ applying ─▶ chat::apply, over view ─▶ changes ─▶ tables
 //!            │    ├─▶ roster (the cluster's own entries)
-//!            └─ after the commit ─▶ applied, notices ─▶ whoever waits
+//!            └─ after the commit ─▶ applied, watching, notices ─▶ whoever waits
 //!                               └─▶ search (which words are in which messages)
 //! api, feed, presence ─▶ reads (and pages) ─▶ infos ─▶ tables
 //! ```
@@ -28,17 +28,19 @@ mod tables;
 mod tests;
 mod value;
 mod view;
+mod watching;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use chat::{Cursor, Notice};
+use chat::{AccountId, Cursor, Notice};
 use tokio::sync::{broadcast, watch};
 
 use self::digest::Digests;
 use self::search::Indexer;
 use self::tables::Tables;
+use self::watching::Watched;
 use crate::store::StoreError;
 use crate::store::state::StateStore;
 
@@ -47,6 +49,7 @@ pub use entry::{AppReply, ClusterCommand, Entry};
 pub use keys::TABLES;
 pub use roster::{FOUNDERS_MAX, RosterNode};
 pub use search::{Query, QueryError, SearchError};
+pub use watching::Watching;
 
 /// How many notices a listener may lag behind; beyond it, it misses the oldest.
 const NOTICES_MAX: usize = 1024;
@@ -56,6 +59,7 @@ const NOTICES_MAX: usize = 1024;
 pub struct App {
     store: Arc<dyn StateStore>,
     applied: watch::Sender<Cursor>,
+    watched: Watched,
     notices: broadcast::Sender<(Cursor, Notice)>,
     digests: Digests,
     indexer: Arc<Indexer>,
@@ -73,12 +77,18 @@ impl App {
         let failure = watch::Sender::new(None);
         let digests = Digests::begin(failure.clone())?;
         let indexer = Arc::new(Indexer::begin(store.clone(), failure.clone())?);
-        Ok(Arc::new(Self { store, applied, notices, digests, indexer, endings: Arc::default(), failure }))
+        let (watched, endings) = (Watched::default(), Arc::default());
+        Ok(Arc::new(Self { store, applied, watched, notices, digests, indexer, endings, failure }))
     }
 
     /// How far the state is: moved after each commit, so whoever sees it finds all up to it.
     pub fn applied(&self) -> watch::Receiver<Cursor> {
         self.applied.subscribe()
+    }
+
+    /// What concerns one account, from now on.
+    pub fn watch(&self, account: AccountId) -> Watching {
+        self.watched.watch(account)
     }
 
     /// Changes whenever a session may have ended, after the commit: one that was found after this was asked is there for as long

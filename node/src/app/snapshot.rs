@@ -12,6 +12,7 @@ use super::keys::{self, DERIVED, Key, REPLICATED};
 use super::search::Indexer;
 use super::tables::Tables;
 use super::value;
+use super::watching::Watched;
 use crate::raft::application::{SnapshotRead, SnapshotWrite};
 use crate::store::StoreError;
 use crate::store::state::{Read, Row, Staged, StateStore, Table};
@@ -84,6 +85,7 @@ pub(super) struct Incoming {
     staged: Box<dyn Staged>,
     store: Arc<dyn StateStore>,
     applied: watch::Sender<Cursor>,
+    watched: Watched,
     indexer: Arc<Indexer>,
     endings: Arc<AtomicU64>,
 }
@@ -95,6 +97,7 @@ impl Incoming {
             staged: app.store.stage()?,
             store: app.store.clone(),
             applied: app.applied.clone(),
+            watched: app.watched.clone(),
             indexer: app.indexer.clone(),
             endings: app.endings.clone(),
         })
@@ -121,6 +124,7 @@ impl SnapshotWrite for Incoming {
         let cursor = Tables(&*self.store.read()?).cursor()?;
         self.endings.fetch_add(1, Ordering::Release);
         self.applied.send_replace(cursor);
+        self.watched.tell_all(cursor);
         Ok(())
     }
 }

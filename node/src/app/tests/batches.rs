@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use chat::Notice;
+use futures::FutureExt as _;
 
 use super::super::keys::ACCOUNTS;
 use super::*;
@@ -147,7 +148,7 @@ fn an_installed_snapshot_is_seen_by_who_waits() {
     let mut from = Replica::in_memory();
     from.joined("alice");
     let into = Replica::in_memory();
-    let applied = into.app.applied();
+    let (applied, mut watching) = (into.app.applied(), into.app.watch(AccountId(1)));
     let (record, mut rows) = from.app.snapshot().unwrap();
     let mut incoming = into.app.receive().unwrap();
     let rows = rows.next(usize::MAX).unwrap().into_iter().map(|(table, row)| (table.0.to_owned(), row)).collect();
@@ -155,7 +156,24 @@ fn an_installed_snapshot_is_seen_by_who_waits() {
     assert_eq!(into.app.account_by_name("alice").unwrap(), None, "nothing changes before it is installed");
     incoming.install(&record.unwrap()).unwrap();
     assert_eq!(*applied.borrow(), Cursor(1));
+    assert_eq!(watching.changed().now_or_never(), Some(()));
     assert!(into.app.account_by_name("alice").unwrap().is_some());
+}
+
+#[test]
+fn whoever_listens_to_an_account_is_woken_by_its_rows_and_sessions_alone() {
+    let mut replica = Replica::in_memory();
+    let (alice, session) = replica.joined("alice");
+    let (bob, bobs_session) = replica.joined("bob");
+    let (carol, _) = replica.joined("carol");
+    let mut watching = [alice, bob, carol].map(|account| replica.app.watch(account));
+    let mut woken = || watching.each_mut().map(|watching| watching.changed().now_or_never().is_some());
+    replica.says(session, "bob", "text");
+    assert_eq!(woken(), [true, true, false]);
+    replica.then(Command::Connect { session, at: chat::Replica(1) });
+    assert_eq!(woken(), [true, false, false]);
+    replica.then(Command::CloseSession { session: bobs_session });
+    assert_eq!(woken(), [false, true, false]);
 }
 
 /// A store whose disk fails after so many writes.
