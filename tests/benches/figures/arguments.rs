@@ -1,17 +1,19 @@
 //! What is asked of the program.
 
+use std::iter::Peekable;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::failover;
-use crate::sender;
+use crate::{failover, fanout, history, idle, sender};
 
 /// See the module.
 pub(crate) enum Wanted {
     Figures(Vec<Subject>),
     /// To be the process that sends.
     Loader(sender::Start),
+    /// To be the process whose clients are idle.
+    Idle(sender::Start),
     /// To be a process of the floor; without followers it is one itself.
     FloorNode {
         folder: PathBuf,
@@ -29,6 +31,9 @@ pub(crate) enum Wanted {
 pub(crate) enum Subject {
     Cluster(Cluster),
     Failover { kills: usize },
+    Fanout { readers: usize },
+    History { messages: Vec<usize> },
+    Idle { clients: usize },
     Restart,
     Search,
     Ui,
@@ -58,7 +63,7 @@ const ROUNDS: usize = 3;
 const SPAN: Duration = Duration::from_secs(5);
 
 const USAGE: &str = "usage: [cluster [--clients N,…] [--pipelined] [--seconds S] [--rounds R] [--nodes 3|5] [--format json|text]] \
-                     [failover [KILLS]] [restart] [search] [ui]";
+                     [failover [KILLS]] [fanout [READERS]] [history [MESSAGES,…]] [idle [CLIENTS]] [restart] [search] [ui]";
 
 /// Understands the arguments, ours and the one that cargo gives to every benchmark.
 pub(crate) fn parse(all: &[String]) -> Result<Wanted, String> {
@@ -77,10 +82,13 @@ pub(crate) fn parse(all: &[String]) -> Result<Wanted, String> {
                 }
                 Subject::Cluster(cluster(&options)?)
             }
-            "failover" => {
-                let kills = words.next_if(|word| word.starts_with(|first: char| first.is_ascii_digit()));
-                Subject::Failover { kills: kills.map_or(Ok(failover::KILLS), number)? }
+            "failover" => Subject::Failover { kills: count(&mut words, failover::KILLS)? },
+            "fanout" => Subject::Fanout { readers: count(&mut words, fanout::READERS)? },
+            "history" => {
+                let messages = words.next_if(|word| begins_with_digit(word)).map(numbers).transpose()?;
+                Subject::History { messages: messages.unwrap_or_else(|| history::MESSAGES.to_vec()) }
             }
+            "idle" => Subject::Idle { clients: count(&mut words, idle::CLIENTS)? },
             "restart" => Subject::Restart,
             "search" => Subject::Search,
             "ui" => Subject::Ui,
@@ -91,17 +99,31 @@ pub(crate) fn parse(all: &[String]) -> Result<Wanted, String> {
         // All that needs no desktop.
         let (closed, pipelined) = (cluster(&[])?, cluster(&[("--pipelined", "")])?);
         let failover = Subject::Failover { kills: failover::KILLS };
-        subjects =
-            vec![Subject::Cluster(closed), Subject::Cluster(pipelined), failover, Subject::Restart, Subject::Search];
+        let (fanout, idle) = (Subject::Fanout { readers: fanout::READERS }, Subject::Idle { clients: idle::CLIENTS });
+        let cluster = [Subject::Cluster(closed), Subject::Cluster(pipelined)];
+        subjects = cluster.into_iter().chain([failover, fanout, idle, Subject::Restart, Subject::Search]).collect();
     }
     Ok(Wanted::Figures(subjects))
+}
+
+/// How many, if that comes next.
+fn count<'a>(words: &mut Peekable<impl Iterator<Item = &'a str>>, otherwise: usize) -> Result<usize, String> {
+    words.next_if(|word| begins_with_digit(word)).map_or(Ok(otherwise), number)
+}
+
+fn begins_with_digit(word: &str) -> bool {
+    word.starts_with(|first: char| first.is_ascii_digit())
+}
+
+fn numbers(text: &str) -> Result<Vec<usize>, String> {
+    text.split(',').map(number).collect()
 }
 
 fn cluster(options: &[(&str, &str)]) -> Result<Cluster, String> {
     let mut wanted = Cluster { nodes: 3, clients: Vec::new(), window: 1, rounds: ROUNDS, span: SPAN, json: false };
     for (option, value) in options {
         match *option {
-            "--clients" => wanted.clients = value.split(',').map(number).collect::<Result<_, _>>()?,
+            "--clients" => wanted.clients = numbers(value)?,
             "--pipelined" => wanted.window = WINDOW,
             "--seconds" => wanted.span = Duration::from_secs(number(value)? as u64),
             "--rounds" => wanted.rounds = number(value)?,
@@ -123,9 +145,8 @@ fn cluster(options: &[(&str, &str)]) -> Result<Cluster, String> {
 fn role(all: &[String]) -> Result<Option<Wanted>, String> {
     let Some((role, rest)) = all.split_first() else { return Ok(None) };
     Ok(Some(match (role.as_str(), rest) {
-        ("--loader", [start]) => {
-            Wanted::Loader(serde_json::from_str(start).map_err(|error| format!("{start} is no start: {error}"))?)
-        }
+        ("--loader", [start]) => Wanted::Loader(self::start(start)?),
+        ("--idle", [start]) => Wanted::Idle(self::start(start)?),
         ("--floor-node", [folder, followers @ ..]) => Wanted::FloorNode {
             folder: folder.into(),
             followers: followers.iter().map(|follower| address(follower)).collect::<Result<_, _>>()?,
@@ -135,6 +156,10 @@ fn role(all: &[String]) -> Result<Option<Wanted>, String> {
         }
         _ => return Ok(None),
     }))
+}
+
+fn start(text: &str) -> Result<sender::Start, String> {
+    serde_json::from_str(text).map_err(|error| format!("{text} is no start: {error}"))
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

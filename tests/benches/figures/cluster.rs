@@ -4,15 +4,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tests::Cluster;
 
 use crate::arguments::Cluster as Wanted;
 use crate::floor::Floor;
+use crate::founded;
 use crate::loader::{Loader, Order, Sent};
 use crate::machine::{Disk, Used};
 use crate::sender::Start;
 use crate::statistics::Rounds;
-use crate::{crowd, founded};
 
 /// How long everything is sent to before it counts, so that connections, caches and files are as they stay.
 const WARM_UP: Duration = Duration::from_secs(1);
@@ -42,7 +41,7 @@ fn one(wanted: &Wanted, clients: usize) -> bool {
     let mut cluster = founded(wanted.nodes);
     let names = cluster.running();
     let processes: Vec<_> = names.iter().map(|name| cluster.process(name)).collect();
-    let start = serde_json::to_string(&start(&cluster, wanted, clients)).expect("plain data");
+    let start = serde_json::to_string(&Start::of(&cluster, clients, wanted.window)).expect("plain data");
     let mut sender = Loader::start(&["--loader".to_owned(), start]);
     // On the same disk.
     let folder = TempDir::new().expect("a temporary folder can be made");
@@ -67,15 +66,6 @@ fn one(wanted: &Wanted, clients: usize) -> bool {
     let whole: bool = sender.order(Order::ReadBack);
     print(wanted, clients, &rounds, whole);
     whole
-}
-
-fn start(cluster: &Cluster, wanted: &Wanted, clients: usize) -> Start {
-    Start {
-        nodes: crowd::addresses(cluster).iter().map(ToString::to_string).collect(),
-        secret: crowd::secret(cluster).to_text(),
-        clients,
-        window: wanted.window,
-    }
 }
 
 fn print(wanted: &Wanted, clients: usize, rounds: &[Round], whole: bool) {

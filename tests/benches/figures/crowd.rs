@@ -115,7 +115,8 @@ pub(crate) async fn ping(people: impl Iterator<Item = &mut Person>) {
     }
 }
 
-async fn new_transport() -> Arc<dyn Transport> {
+/// A device of its own.
+pub(crate) async fn new_transport() -> Arc<dyn Transport> {
     let mut seed = [0; 32];
     rand::RngCore::fill_bytes(&mut rand::rngs::OsRng, &mut seed);
     let config = Config { seed, listen: Vec::new(), port_first: None, mdns: false, limits: Limits::default() };

@@ -10,7 +10,10 @@ mod arguments;
 mod cluster;
 mod crowd;
 mod failover;
+mod fanout;
 mod floor;
+mod history;
+mod idle;
 mod loader;
 mod machine;
 mod person;
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
     match arguments::parse(&arguments) {
         Ok(Wanted::Figures(subjects)) => figures(&subjects),
         Ok(Wanted::Loader(start)) => sender::run(&start),
+        Ok(Wanted::Idle(start)) => idle::run(&start),
         Ok(Wanted::FloorNode { folder, followers }) => floor::server::run(&folder, &followers),
         Ok(Wanted::FloorLoader { address, clients, window }) => floor::sender::run(address, clients, window),
         Err(error) => {
@@ -52,6 +56,9 @@ fn figures(subjects: &[Subject]) -> ExitCode {
         whole &= match subject {
             Subject::Cluster(wanted) => cluster::measure(wanted),
             Subject::Failover { kills } => runtime.block_on(failover::measure(*kills)),
+            Subject::Fanout { readers } => runtime.block_on(fanout::measure(*readers)),
+            Subject::History { messages } => runtime.block_on(history::measure(messages)),
+            Subject::Idle { clients } => idle::measure(*clients),
             Subject::Restart => runtime.block_on(restart::measure()),
             Subject::Search => runtime.block_on(search::measure()),
             Subject::Ui => {

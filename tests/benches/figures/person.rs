@@ -4,21 +4,37 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use argon2::{Algorithm, Argon2, Params, Version};
 use chat::{CreationId, Cursor, MessageId, Reply, Seq};
 use futures::FutureExt as _;
-use opaque_ke::{ClientRegistration, ClientRegistrationFinishParameters, RegistrationResponse};
+use opaque_ke::{
+    ClientLogin, ClientLoginFinishParameters, ClientRegistration, ClientRegistrationFinishParameters,
+    CredentialResponse, RegistrationResponse,
+};
 use rand::RngCore;
 use tokio::io::{ReadHalf, WriteHalf, split};
 use tokio::time::timeout;
 use wire::codec::{FrameReader, FrameWriter};
 use wire::hello::{Identity, Keys, initiate};
-use wire::message::{Answer, Answered, Ask, CLIENT_FRAME_SIZE_MAX_BYTES, FromNode, Request, To, Token};
-use wire::opaque::Suite;
+use wire::message::{Answer, Answered, Ask, CLIENT_FRAME_SIZE_MAX_BYTES, FromNode, Push, Request, To, Token};
+use wire::opaque::{CONTEXT, Suite};
 use wire::secret::ClusterSecret;
 use wire::{Address, BoxStream, Protocol, Target, Transport};
 
 /// How long an answer may take before the run counts as broken.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+
+/// What stretches passwords here: as little as Argon2 can do. It is the clients' work, and not what is measured.
+fn stretching() -> Argon2<'static> {
+    let params = Params::new(Params::MIN_M_COST, Params::MIN_T_COST, 1, None).expect("the least that is allowed");
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+fn new_token() -> Token {
+    let mut token = [0; 32];
+    rand::rngs::OsRng.fill_bytes(&mut token);
+    Token(token)
+}
 
 /// Somebody who is logged in over one stream.
 pub(crate) struct Person {
@@ -34,6 +50,25 @@ impl Person {
     pub(crate) async fn create(transport: &dyn Transport, node: Address, secret: &ClusterSecret, name: &str) -> Self {
         let mut person = Self::connect(transport, node, secret).await;
         person.register(name).await;
+        person
+    }
+
+    /// Opens a stream to the node and logs in to the account; one device has one session with it.
+    pub(crate) async fn log_in(transport: &dyn Transport, node: Address, secret: &ClusterSecret, name: &str) -> Self {
+        let mut person = Self::connect(transport, node, secret).await;
+        let mut chance = rand::rngs::OsRng;
+        let password = name.as_bytes();
+        let start = ClientLogin::<Suite>::start(&mut chance, password).expect("any password can be blinded");
+        let credential = start.message.serialize().to_vec();
+        let answer = person.ask(Request::LoginStart { name: name.to_owned(), credential }).await;
+        let Answer::LoginStart { credential } = answer else { panic!("not the answer: {answer:?}") };
+        let response = CredentialResponse::deserialize(&credential).expect("the node's answer is well formed");
+        let stretching = stretching();
+        let parameters = ClientLoginFinishParameters::new(Some(CONTEXT), Default::default(), Some(&stretching));
+        let finish = start.state.finish(&mut chance, password, response, parameters).expect("the password is right");
+        let finalization = finish.message.serialize().to_vec();
+        let answer = person.ask(Request::LoginFinish { finalization, token: new_token() }).await;
+        assert!(matches!(answer, Answer::Session { .. }), "not logged in: {answer:?}");
         person
     }
 
@@ -62,15 +97,12 @@ impl Person {
         let answer = self.ask(Request::RegisterStart { name: name.to_owned(), registration }).await;
         let Answer::RegisterStart { registration } = answer else { panic!("not the answer: {answer:?}") };
         let response = RegistrationResponse::deserialize(&registration).expect("the node's answer is well formed");
-        let finish = start
-            .state
-            .finish(&mut chance, password, response, ClientRegistrationFinishParameters::default())
-            .expect("the node's answer fits");
-        let mut token = [0; 32];
-        chance.fill_bytes(&mut token);
+        let stretching = stretching();
+        let parameters = ClientRegistrationFinishParameters::new(Default::default(), Some(&stretching));
+        let finish = start.state.finish(&mut chance, password, response, parameters).expect("the node's answer fits");
         let creation = CreationId(u128::from(chance.next_u64()) << 64 | u128::from(chance.next_u64()));
         let upload = finish.message.serialize().to_vec();
-        let request = Request::RegisterFinish { creation, name: name.to_owned(), upload, token: Token(token) };
+        let request = Request::RegisterFinish { creation, name: name.to_owned(), upload, token: new_token() };
         let answer = self.ask(request).await;
         assert!(matches!(answer, Answer::Session { .. }), "not logged in: {answer:?}");
     }
@@ -85,6 +117,21 @@ impl Person {
     /// Says that it is there.
     pub(crate) async fn ping(&mut self) {
         assert_eq!(self.ask(Request::Ping).await, Answer::Done);
+    }
+
+    /// Follows the account's feed, and is seen as there.
+    pub(crate) async fn subscribe(&mut self) {
+        let answer = self.ask(Request::Subscribe { after: None, announce: true }).await;
+        assert!(matches!(answer, Answer::Subscribed { .. }), "not subscribed: {answer:?}");
+    }
+
+    /// The next thing that is pushed; None where nothing is for so long. Cancel safe.
+    pub(crate) async fn next_push(&mut self, within: Duration) -> Option<Push> {
+        match timeout(within, self.reader.next()).await.ok()?.expect("the node's frames are well formed") {
+            Some(FromNode::Push(push)) => Some(push),
+            Some(FromNode::Answered(answered)) => panic!("nothing was asked: {answered:?}"),
+            None => panic!("the node closed the stream"),
+        }
     }
 
     /// Reads back the whole conversation: the texts, oldest first.
@@ -103,20 +150,21 @@ impl Person {
         }
     }
 
-    /// Keeps so many messages under way. Answers how long each took until it was stored.
+    /// Keeps so many messages under way until there is no further text. Answers how long each took until it was stored.
     pub(crate) async fn send_many(
         &mut self,
         to: &str,
         window: usize,
-        until: Instant,
-        next_text: &mut (dyn FnMut() -> String + Send),
+        next_text: &mut (dyn FnMut() -> Option<String> + Send),
     ) -> Vec<Duration> {
         let mut under_way: HashMap<u64, Instant> = HashMap::new();
         let mut taken = Vec::new();
         loop {
             let now = Instant::now();
-            while under_way.len() < window && now < until {
-                let request = self.next_message(to, next_text());
+            while under_way.len() < window
+                && let Some(text) = next_text()
+            {
+                let request = self.next_message(to, text);
                 self.asked += 1;
                 self.writer.push(&Ask { id: self.asked, at_least: Cursor::START, request });
                 under_way.insert(self.asked, now);

@@ -1,8 +1,8 @@
 //! How long a node that holds 100,000 messages takes from its start until it serves.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use tests::eventually;
+use tests::{Cluster, eventually};
 
 use crate::statistics::ms;
 use crate::{crowd, founded};
@@ -13,6 +13,12 @@ const MESSAGES: usize = 100_000;
 pub(crate) async fn measure() -> bool {
     let mut cluster = founded(3);
     crowd::fill(&cluster, MESSAGES).await;
+    println!("restart: a node that holds {MESSAGES} messages serves after {} ms", ms(of_a_follower(&mut cluster)));
+    true
+}
+
+/// How long a follower takes from its start until it hears of its leader again.
+pub(crate) fn of_a_follower(cluster: &mut Cluster) -> Duration {
     let leader = cluster.leader();
     let name = cluster.running().into_iter().find(|name| *name != leader).expect("there are followers");
     cluster.kill(&name);
@@ -23,6 +29,5 @@ pub(crate) async fn measure() -> bool {
         let count = cluster.log(&name).matches(" leads ").count();
         if count > before { Ok(()) } else { Err(count) }
     });
-    println!("restart: a node that holds {MESSAGES} messages serves after {} ms", ms(started.elapsed()));
-    true
+    started.elapsed()
 }

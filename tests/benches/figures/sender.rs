@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use tests::Cluster;
 use tokio::time::timeout;
 use wire::Address;
 use wire::secret::ClusterSecret;
@@ -26,13 +27,26 @@ pub(crate) struct Start {
     pub(crate) window: usize,
 }
 
+impl Start {
+    /// So many clients of this cluster, with so many messages under way each.
+    pub(crate) fn of(cluster: &Cluster, clients: usize, window: usize) -> Self {
+        let nodes = crowd::addresses(cluster).iter().map(ToString::to_string).collect();
+        Self { nodes, secret: crowd::secret(cluster).to_text(), clients, window }
+    }
+
+    /// Which nodes, and what lets one in.
+    pub(crate) fn where_to(&self) -> (Vec<Address>, ClusterSecret) {
+        let nodes = self.nodes.iter().map(|node| node.parse().expect("an address")).collect();
+        (nodes, ClusterSecret::parse(&self.secret).expect("the secret is well formed"))
+    }
+}
+
 /// Sends and reads back when it is told to, until nobody tells it anything any more.
 pub(crate) fn run(start: &Start) -> ExitCode {
     // One thread, so that it takes from the nodes no more of the machine than it must.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("the runtime starts");
     runtime.block_on(async {
-        let nodes: Vec<Address> = start.nodes.iter().map(|node| node.parse().expect("an address")).collect();
-        let secret = ClusterSecret::parse(&start.secret).expect("the secret is well formed");
+        let (nodes, secret) = start.where_to();
         let Crowd { people, _transports } = Crowd::gather(&nodes, &secret, "c", start.clients, 1).await;
         let mut people: Vec<_> = people.into_iter().map(|(name, person)| (name, person, 0)).collect();
         tell(&"ready");
@@ -72,9 +86,11 @@ async fn order(people: &mut [One]) -> Option<Order> {
 
 async fn send_for((name, mut person, mut sent): One, window: usize, until: Instant) -> (One, Vec<Duration>) {
     let mut next_text = || {
-        sent += 1;
-        crowd::text(&name, sent - 1)
+        (Instant::now() < until).then(|| {
+            sent += 1;
+            crowd::text(&name, sent - 1)
+        })
     };
-    let taken = person.send_many(&name, window, until, &mut next_text).await;
+    let taken = person.send_many(&name, window, &mut next_text).await;
     ((name, person, sent), taken)
 }

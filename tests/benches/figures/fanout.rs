@@ -1,0 +1,115 @@
+//! How long it takes until a message is with everybody who follows, beside how long it takes with one.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::{StreamExt as _, stream};
+use tests::Cluster;
+use tokio::sync::mpsc;
+use wire::Transport;
+use wire::message::Push;
+
+use crate::person::Person;
+use crate::statistics::{Latencies, ms};
+use crate::{crowd, founded};
+
+/// How many devices follow the account, unless told otherwise.
+pub(crate) const READERS: usize = 256;
+
+/// How many messages are sent, one after the other.
+const MESSAGES: usize = 200;
+
+/// How long a message may take until the run counts as broken.
+const LIMIT: Duration = Duration::from_secs(30);
+
+const READER: &str = "reader";
+
+/// Measures and prints. False: somebody was not told something.
+pub(crate) async fn measure(readers: usize) -> bool {
+    let cluster = founded(3);
+    let transport = crowd::new_transport().await;
+    let (secret, nodes) = (crowd::secret(&cluster), crowd::addresses(&cluster));
+    let _account = Person::create(&*transport, nodes[0].clone(), &secret, READER).await;
+    let mut sender = Person::create(&*transport, nodes[0].clone(), &secret, "sender").await;
+    let (heard, mut hearing) = mpsc::channel(readers * 2);
+    let mut whole = true;
+    let mut all = Vec::new();
+    // Those who follow stay: the many are one more than the one.
+    for count in [1, readers.saturating_sub(1)] {
+        all.extend(follow(&cluster, all.len(), count, &heard).await);
+        let (first, last) = (send(&mut sender, all.len(), &mut hearing).await, all.len());
+        whole &= first.whole;
+        println!(
+            "fanout: {last} devices of an account at three nodes: a message is with the first after p50 {} ms, with all after p50 {} ms, p99 {} ms{}",
+            ms(first.first.percentile(0.5)),
+            ms(first.all.percentile(0.5)),
+            ms(first.all.percentile(0.99)),
+            if first.whole { "" } else { "  BROKEN" },
+        );
+    }
+    whole
+}
+
+/// Devices that say what they hear.
+async fn follow(
+    cluster: &Cluster,
+    from: usize,
+    count: usize,
+    heard: &mpsc::Sender<String>,
+) -> Vec<tokio::task::JoinHandle<()>> {
+    let (secret, nodes) = (crowd::secret(cluster), crowd::addresses(cluster));
+    let beginning = (from..from + count).map(|number| {
+        let node = nodes[number % nodes.len()].clone();
+        let secret = &secret;
+        async move {
+            let transport = crowd::new_transport().await;
+            let mut person = Person::log_in(&*transport, node, secret, READER).await;
+            person.subscribe().await;
+            (person, transport)
+        }
+    });
+    // One at a time: a password is tried five times at once, and no oftener.
+    let begun: Vec<_> = stream::iter(beginning).buffered(1).collect().await;
+    begun.into_iter().map(|(person, transport)| tokio::spawn(listen(person, transport, heard.clone()))).collect()
+}
+
+async fn listen(mut person: Person, _transport: Arc<dyn Transport>, heard: mpsc::Sender<String>) {
+    loop {
+        match person.next_push(Duration::from_secs(1)).await {
+            None => person.ping().await,
+            Some(Push::Feed { event: wire::message::FeedEvent::Message(message), .. }) => {
+                if heard.send(message.text).await.is_err() {
+                    return;
+                }
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// After how long.
+struct Told {
+    first: Latencies,
+    all: Latencies,
+    whole: bool,
+}
+
+async fn send(sender: &mut Person, readers: usize, hearing: &mut mpsc::Receiver<String>) -> Told {
+    let (mut first, mut all, mut whole) = (Vec::new(), Vec::new(), true);
+    for number in 0..MESSAGES {
+        let text = crowd::text("sender", number);
+        let began = Instant::now();
+        sender.send(READER, &text).await;
+        for count in 0..readers {
+            match tokio::time::timeout(LIMIT, hearing.recv()).await {
+                Ok(Some(heard)) => whole &= heard == text,
+                _ => return Told { first: Latencies::new(first), all: Latencies::new(all), whole: false },
+            }
+            if count == 0 {
+                first.push(began.elapsed());
+            }
+        }
+        all.push(began.elapsed());
+    }
+    Told { first: Latencies::new(first), all: Latencies::new(all), whole }
+}

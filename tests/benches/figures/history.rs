@@ -1,0 +1,199 @@
+//! What a long history costs: the same things done again and again while one conversation grows, beside what they cost where it was short.
+
+use std::time::{Duration, Instant};
+
+use client::{Client, Cursor, To, Want};
+use serde_json::Value;
+use tests::Cluster;
+use wire::Transport;
+
+use crate::loader::{Loader, Order, Sent};
+use crate::person::Person;
+use crate::sender::Start;
+use crate::statistics::{Latencies, milliseconds};
+use crate::{MESSAGE_SIZE_BYTES, crowd, failover, founded, restart};
+
+/// How many messages the conversation has, one after the other, unless told otherwise.
+pub(crate) const MESSAGES: &[usize] = &[10_000, 100_000, 1_000_000];
+
+/// How many messages are under way while it grows.
+const WINDOW: usize = 256;
+
+/// How often each thing is done.
+const TIMES: usize = 200;
+
+/// How many messages a screen shows.
+const PAGE: u32 = 50;
+
+/// How many others send while a new node catches up.
+const SENDERS: usize = 16;
+const SPAN: Duration = Duration::from_secs(2);
+
+/// How long is waited for the index of words, which is made behind the messages, and for a new node.
+const LIMIT: Duration = Duration::from_secs(300);
+
+const READER: &str = "reader";
+const TALKER: &str = "talker";
+
+/// Measures and prints. False: something that was stored was not found.
+pub(crate) async fn measure(messages: &[usize]) -> bool {
+    let mut cluster = founded(3);
+    let (_, reader) = failover::log_in(&cluster, cluster.home(), READER).await;
+    let (_, sender) = failover::log_in(&cluster, cluster.home(), "sender").await;
+    let transport = crowd::new_transport().await;
+    let mut talker = talker(&cluster, &*transport).await;
+    let start = serde_json::to_string(&Start::of(&cluster, SENDERS, 1)).expect("plain data");
+    let mut others = Loader::start(&["--loader".to_owned(), start]);
+    let (mut stored, mut whole, mut first) = (0, true, None);
+    for (round, count) in messages.iter().copied().enumerate() {
+        let took = grow(&mut talker, stored, count).await;
+        println!(
+            "history: {count} messages in one conversation; the last {} were stored at {:.0}/s",
+            count.saturating_sub(stored),
+            count.saturating_sub(stored) as f64 / took.as_secs_f64()
+        );
+        stored = stored.max(count);
+        // What stands in it is what is measured: the index has caught up.
+        whole &= found(&reader, stored - 1, LIMIT).await;
+        let mut costs = vec![
+            ("a send", send(&sender).await),
+            ("opening the conversation", page(&reader, stored, |_| None).await),
+            ("a page back from anywhere", page(&reader, stored, Some).await),
+            ("finding one message by its word", search(&reader, stored, &mut whole).await),
+            ("a restart until it serves", Costs::one(restart::of_a_follower(&mut cluster))),
+        ];
+        let (caught_up, beside) = new_node(&mut cluster, &mut others, &format!("new{round}"));
+        costs.push(("a new node until it has everything", Costs::one(caught_up)));
+        costs.push(("p99 of others meanwhile, not as median", Costs::one(beside.1)));
+        costs.push(("  and without it", Costs::one(beside.0)));
+        let before = first.get_or_insert_with(|| costs.clone());
+        for ((what, cost), (_, before)) in costs.iter().zip(before.iter()) {
+            println!(
+                "history: {what:<40} p50 {:>8.2} ms, p99 {:>8.2} ms; {:.2} x",
+                milliseconds(cost.p50),
+                milliseconds(cost.p99),
+                cost.p50.as_secs_f64() / before.p50.as_secs_f64(),
+            );
+        }
+    }
+    whole &= others.order::<bool>(Order::ReadBack);
+    println!("history: {}", if whole { "all of it was found and read back" } else { "BROKEN" });
+    whole
+}
+
+/// What one thing takes.
+#[derive(Clone, Copy, Debug)]
+struct Costs {
+    p50: Duration,
+    p99: Duration,
+}
+
+impl Costs {
+    fn one(took: Duration) -> Self {
+        Self { p50: took, p99: took }
+    }
+
+    fn of(taken: Vec<Duration>) -> Self {
+        let taken = Latencies::new(taken);
+        Self { p50: taken.percentile(0.5), p99: taken.percentile(0.99) }
+    }
+}
+
+async fn talker(cluster: &Cluster, transport: &dyn Transport) -> Person {
+    let node = crowd::addresses(cluster).swap_remove(0);
+    Person::create(transport, node, &crowd::secret(cluster), TALKER).await
+}
+
+/// A text of one word that no other has.
+fn text(number: usize) -> String {
+    format!("{:<MESSAGE_SIZE_BYTES$}", word(number))
+}
+
+fn word(number: usize) -> String {
+    format!("n{number:08}")
+}
+
+async fn grow(talker: &mut Person, from: usize, to: usize) -> Duration {
+    let began = Instant::now();
+    let mut texts = (from..to).map(text);
+    talker.send_many(READER, WINDOW, &mut || texts.next()).await;
+    began.elapsed()
+}
+
+/// Whether the message is found in time.
+async fn found(reader: &Client, number: usize, within: Duration) -> bool {
+    let until = Instant::now() + within;
+    loop {
+        let page = reader.search(&word(number), None, None, 10).await.expect("it is looked for");
+        if !page.items.is_empty() || Instant::now() > until {
+            return page.items.len() == 1;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+async fn send(sender: &Client) -> Costs {
+    let mut taken = Vec::new();
+    for number in 0..TIMES {
+        let began = Instant::now();
+        let id = sender.send(To::Name(READER.to_owned()), text(number), None).await.expect("the outbox takes it");
+        sender.settled(id, Want::Stored, Duration::from_secs(60)).await.expect("stored within a minute");
+        taken.push(began.elapsed());
+    }
+    Costs::of(taken)
+}
+
+/// Pages before a place, or the last; of somewhere in the conversation.
+async fn page(reader: &Client, stored: usize, before: impl Fn(Cursor) -> Option<Cursor>) -> Costs {
+    let newest = reader.messages(To::Name(TALKER.to_owned()), None, None, 1).await.expect("the history can be read");
+    let last = newest.1.items.last().expect("it is not empty").cursor;
+    let mut taken = Vec::new();
+    for time in 0..TIMES {
+        // All over the conversation, none beside the one before.
+        let back = (time * 7_919 * stored / TIMES % stored) as u64;
+        let before = before(Cursor(last.0.saturating_sub(back)));
+        let began = Instant::now();
+        reader.messages(To::Name(TALKER.to_owned()), before, None, PAGE).await.expect("the history can be read");
+        taken.push(began.elapsed());
+    }
+    Costs::of(taken)
+}
+
+async fn search(reader: &Client, stored: usize, whole: &mut bool) -> Costs {
+    let mut taken = Vec::new();
+    for time in 0..TIMES {
+        let number = time * 7_919 % stored;
+        let began = Instant::now();
+        let found = reader.search(&word(number), Some(To::Name(TALKER.to_owned())), None, 10).await;
+        taken.push(began.elapsed());
+        *whole &= found.expect("it is found").items.iter().any(|message| message.text == text(number));
+    }
+    Costs::of(taken)
+}
+
+/// How long a new node takes until it has everything; and the p99 of others, without it and while it catches up.
+fn new_node(cluster: &mut Cluster, others: &mut Loader, name: &str) -> (Duration, (Duration, Duration)) {
+    let p99 = |sent: Sent| Duration::from_secs_f64(sent.p99_ms / 1e3);
+    let alone = p99(others.send(SPAN));
+    let began = Instant::now();
+    cluster.launch(name);
+    let (took, beside) = std::thread::scope(|scope| {
+        let caught_up = scope.spawn(|| {
+            let row = |status: &tests::Status| status.nodes.iter().find(|row| row["name"] == name).cloned();
+            cluster.wait_for_status("the new node has everything", |status| {
+                // One that says how far it is; with others sending, none is ever quite there.
+                row(status).and_then(|row: Value| row["lag"].as_u64()).is_some_and(|lag| lag < 1_000)
+            });
+            began.elapsed()
+        });
+        let mut beside = Vec::new();
+        while !caught_up.is_finished() && began.elapsed() < LIMIT {
+            beside.push(p99(others.send(SPAN)));
+        }
+        (caught_up.join().expect("it catches up"), Latencies::new(beside).max())
+    });
+    cluster.cli().run(&["cluster", "remove", name, "--yes"]).ok();
+    cluster.wait_for_end(name);
+    std::fs::remove_dir_all(cluster.data_dir(name)).expect("its folder can be removed");
+    (took, (alone, beside))
+}
