@@ -50,7 +50,8 @@ const chatting = play(
   { type: "accounts_loaded", accounts: [alice, bob, carol] },
   { type: "conversations_loaded", conversations: [] },
 );
-const withBob = play(chatting, { type: "opened", with: bob.id }, { type: "window_loaded", with: bob.id, before: page(1, 3, false), after: null, target: null });
+const beforeBob = play(chatting, { type: "opened", with: bob.id });
+const withBob = play(beforeBob, { type: "window_loaded", with: bob.id, before: page(1, 3, false), after: null, target: null });
 
 function cursors(state: State): number[] {
   return state.windows.get(bob.id)?.messages.map((each) => each.cursor) ?? [];
@@ -104,6 +105,30 @@ describe("messages", () => {
     const late = told(read, { type: "delivered", cursor: 6, conversation: 9, by: bob.id, up_to: 4 }, { type: "message", message: message(4, alice, bob) });
     expect(late.windows.get(bob.id)?.messages.at(-1)?.state).toBe("read");
     expect(late.conversations.get(bob.id)?.last?.state).toBe("read");
+  });
+
+  it("that come from a page, an answer or a list know what the feed told before", () => {
+    const sent = message(4, alice, bob);
+    const delivered = { type: "delivered", cursor: 5, conversation: 9, by: bob.id, up_to: 4 } as const;
+    const inWindow = (state: State) => state.windows.get(bob.id)?.messages.find((each) => each.cursor === 4)?.state;
+    const asked = told(told(beforeBob, delivered), { type: "message", message: sent });
+    const answered = { ...page(1, 3, false), items: [...page(1, 3, false).items, sent] };
+    expect(inWindow(asked)).toBe("delivered");
+    const whole = { type: "window_loaded", with: bob.id, before: answered, after: null, target: null } as const;
+    expect(inWindow(play(asked, whole))).toBe("delivered");
+    const fresh = told(beforeBob, delivered);
+    expect(inWindow(play(fresh, whole))).toBe("delivered");
+    expect(inWindow(play(fresh, { type: "window_extended", with: bob.id, part: "newer", page: answered }))).toBe("delivered");
+    const listed = conversation({ length: 4, read_up_to: 3, last: sent });
+    const list = play(told(INITIAL, delivered), { type: "conversations_loaded", conversations: [listed] });
+    expect(list.conversations.get(bob.id)?.last?.state).toBe("delivered");
+  });
+
+  it("that come late from a page are returned, where the account is deleted", () => {
+    const gone = told(beforeBob, { type: "returned", cursor: 6, conversation: 9, by: { ...bob, deleted: true }, after: 3, returned: 1 });
+    const items = [message(3, alice, bob), message(4, alice, bob)];
+    const state = play(gone, { type: "window_loaded", with: bob.id, before: { ...page(1, 2, false), items }, after: null, target: null });
+    expect(state.windows.get(bob.id)?.messages.map((each) => each.state)).toEqual(["stored", "returned"]);
   });
 
   it("that were received do not change by what the other one reads", () => {

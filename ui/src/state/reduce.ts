@@ -4,6 +4,7 @@
 import { loaded as loadedOutbox, withFailure, withQueued, withNews, withTries, without } from "./outbox";
 import { withList, partnerOf, personOfConversation, withMessage as withMessageInList, withRead } from "./conversations";
 import { withHealth, withLink, withRefusedMessage, withStored, withTick } from "./connection";
+import { asReached, pageAsReached, withReached, withReturned } from "./reached";
 import { EMPTY_WINDOW, extendedBackwards, extendedForwards, whole, withMessage, withState, withStates } from "./window";
 import type { Account, Conversation, Delivery, Message, Update } from "../backend";
 import type { Event } from "./event";
@@ -65,13 +66,15 @@ export function reduce(state: State, event: Event): State {
       return changedWindow(state, event.with, (window) => ({ ...window, loading: null }));
     case "window_loaded": {
       const last = (event.after?.items.at(-1) ?? event.before.items.at(-1))?.cursor ?? 0;
-      const next = changedWindow(heard(state, last), event.with, (window) => whole(window, event.before, event.after));
+      const before = pageAsReached(state, event.before);
+      const after = event.after && pageAsReached(state, event.after);
+      const next = changedWindow(heard(state, last), event.with, (window) => whole(window, before, after));
       if (next.open?.with !== event.with || event.target === null) return next;
       return { ...next, open: { ...next.open, target: { cursor: event.target }, following: false } };
     }
     case "window_extended": {
       const extend = event.part === "older" ? extendedBackwards : extendedForwards;
-      return changedWindow(state, event.with, (window) => extend(window, event.page));
+      return changedWindow(state, event.with, (window) => extend(window, pageAsReached(state, event.page)));
     }
     case "read_marked":
       return { ...state, conversations: withRead(state, event.with, event.up_to) };
@@ -143,10 +146,14 @@ function conversationsLoaded(state: State, conversations: readonly Conversation[
     ...state,
     accounts: withAccounts(state, strangers),
     listed: true,
-    conversations: withList(state.conversations, conversations),
+    conversations: withList(state.conversations, reachedList(state, conversations)),
   };
   const last = Math.max(0, ...conversations.map((conversation) => conversation.last?.cursor ?? 0));
   return heard(next, last);
+}
+
+function reachedList(state: State, conversations: readonly Conversation[]): Conversation[] {
+  return conversations.map((conversation) => ({ ...conversation, last: conversation.last && asReached(state, conversation.last) }));
 }
 
 function withDraft(state: State, person: PersonId, text: string): ReadonlyMap<PersonId, string> {
@@ -190,7 +197,8 @@ function changedWindow(state: State, person: PersonId, change: (window: Window) 
 }
 
 /** A message is in the log: this device's, another device's, or someone else's. */
-function stored(state: State, message: Message): State {
+function stored(state: State, told: Message): State {
+  const message = asReached(state, told);
   const person = partnerOf(message, state.me).id;
   const following = state.open?.with !== person || state.open.following;
   const before = state.windows.get(person);
@@ -220,15 +228,16 @@ function storedHere(state: State, update: Extract<Update, { type: "stored" }>): 
 
 function advanced(state: State, delivery: "delivered" | "read", { conversation, by, up_to }: { conversation: number; by: PersonId; up_to: number }): State {
   const person = personOfConversation(state, conversation);
-  if (person === null) return state;
   if (by === state.me?.id) {
-    return delivery === "read" ? { ...state, conversations: withRead(state, person, up_to) } : state;
+    return delivery === "read" && person !== null ? { ...state, conversations: withRead(state, person, up_to) } : state;
   }
-  return inState(state, person, delivery, (message) => message.to.id === by && message.cursor <= up_to);
+  const next = withReached(state, conversation, by, delivery, up_to);
+  if (person === null) return next;
+  return inState(next, person, delivery, (message) => message.to.id === by && message.cursor <= up_to);
 }
 
 function returned(state: State, by: Account, after: number, conversation: number): State {
-  const next = { ...state, accounts: withAccounts(state, [by]) };
+  const next = withReturned({ ...state, accounts: withAccounts(state, [by]) }, conversation, by.id, after);
   const person = personOfConversation(state, conversation) ?? by.id;
   return inState(next, person, "returned", (message) => message.to.id === by.id && message.cursor > after);
 }

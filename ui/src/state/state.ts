@@ -1,6 +1,7 @@
 // What the screens show, as one value that is never changed in place. Only `reduce` makes a new one.
 
 import type { Account, Cluster, Conversation, Health, Link, Message, Place, Refusal, Settings } from "../backend";
+import type { Reached } from "./reached";
 
 /** What the window shows as a whole. */
 export type Stage =
@@ -119,6 +120,8 @@ export interface State {
   /** False until the list of conversations came. */
   readonly listed: boolean;
   readonly windows: ReadonlyMap<PersonId, Window>;
+  /** How far messages have come, by conversation, as far as the feed told it to this page. */
+  readonly reached: ReadonlyMap<number, Reached>;
   readonly open: Open | null;
   /** In the order in which they will be sent. */
   readonly outbox: readonly Outgoing[];
@@ -144,6 +147,7 @@ export const INITIAL: State = {
   conversations: new Map(),
   listed: false,
   windows: new Map(),
+  reached: new Map(),
   open: null,
   outbox: [],
   outboxLoad: null,
