@@ -27,6 +27,9 @@ const COLLECT: Duration = Duration::from_millis(250);
 /// How long a node may take to begin a subscription.
 const SUBSCRIBE_MAX: Duration = Duration::from_secs(5);
 
+/// When receipts that no node could be told of are told again, unless more are written down before.
+const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(2);
+
 /// The pause after a refusal.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -254,10 +257,14 @@ async fn write_down(shared: &Shared, receipts: &Arc<Receipts>) {
 /// Tells nodes of receipts that are written down.
 async fn acknowledge(shared: &Shared, receipts: &Arc<Receipts>) {
     loop {
-        if let Err(error) = tell(shared, receipts).await {
+        let told = tell(shared, receipts).await;
+        if let Err(error) = &told {
             tracing::debug!(%error, "receipts wait");
         }
-        receipts.kept.notified().await;
+        tokio::select! {
+            () = receipts.kept.notified() => {}
+            () = tokio::time::sleep(TOLD_AGAIN_AFTER), if told.is_err() => {}
+        }
     }
 }
 

@@ -71,6 +71,25 @@ async fn what_was_received_is_delivered_and_said_so() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_received_while_no_node_could_be_told_is_said_later_though_nothing_more_comes() {
+    let cluster = Cluster::of(&[1]);
+    let (bob, _folder) = person(&cluster, "bob").await;
+    let (alice, _folder) = person(&cluster, "alice").await;
+    let mut updates = bob.updates();
+    bob.follow(FollowFrom::Kept).await.expect("follows");
+    let id = alice.send(to_bob(), "hello".into(), None).await.expect("queued");
+    assert_eq!(next_texts(&mut updates, 1).await, ["hello"]);
+    cluster.fault(1, Some(Fault::NoQuorum));
+    // The updates of the trouble are no part of this; asking for one after the other is what confirms.
+    let asking = tokio::spawn(async move { while updates.next().await.is_some() {} });
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    cluster.fault(1, None);
+    let info = alice.settled(id, Want::Delivered, Duration::from_secs(20)).await.expect("delivered");
+    assert_eq!(info.state, Delivery::Delivered);
+    asking.abort();
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_next_run_is_told_what_the_last_one_did_not_receive_and_no_more() {
     let cluster = Cluster::of(&[1]);
     let (bob, folder) = person(&cluster, "bob").await;
