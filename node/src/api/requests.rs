@@ -119,7 +119,8 @@ impl Requests {
             return;
         }
         let mut answering: BoxFuture<'static, ()> = Box::pin(answer_beside(connection, ask, permit));
-        if futures::poll!(&mut answering) == Poll::Pending {
+        // Whatever the task has used up of its time slice: one that is told to let others run first would come after the next ones.
+        if futures::poll!(tokio::task::unconstrained(&mut answering)) == Poll::Pending {
             self.beside.spawn(answering);
         }
     }

@@ -11,6 +11,7 @@ use std::future::Future;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -194,7 +195,7 @@ fn locked<A>(outstanding: &Outstanding<A>) -> std::sync::MutexGuard<'_, HashMap<
 }
 
 /// Answers what the other side of the stream asks, in any order, until it ends; what is under way
-/// then is still finished. At most `concurrent_max` requests are under way; beyond it the stream is
+/// then is still finished. Answers begin in the order of the requests, each up to where it first has to wait. At most `concurrent_max` requests are under way; beyond it the stream is
 /// not read, which holds the asker back.
 pub async fn serve<Q, A, F>(
     stream: BoxStream,
@@ -222,7 +223,15 @@ where
                 push_finished(&mut running, &mut writer);
             }
             asked = reader.next::<Numbered<Q>>(), if reading => match asked {
-                Ok(Some(Numbered { id, body })) => running.push(handler(body).map(move |body| Numbered { id, body })),
+                Ok(Some(Numbered { id, body })) => {
+                    let mut answering = handler(body).map(move |body| Numbered { id, body });
+                    // Here, in its turn, and whatever the task has used up of its time slice: an answer that is told to let others run
+                    // first would begin after the next ones.
+                    match futures::poll!(tokio::task::unconstrained(&mut answering)) {
+                        Poll::Ready(answer) => writer.push(&answer),
+                        Poll::Pending => running.push(answering),
+                    }
+                }
                 Ok(None) => ended = Some(Ok(())),
                 Err(error) => ended = Some(Err(error)),
             },

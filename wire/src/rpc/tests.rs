@@ -35,6 +35,30 @@ async fn thousands_of_calls_each_get_their_own_answer() {
 }
 
 #[tokio::test]
+async fn answers_begin_in_the_order_of_the_requests() {
+    // More than a task may do with channels before the runtime has it make way for others.
+    const MANY: u64 = 2_000;
+    let (near, far) = tokio::io::duplex(1024 * 1024);
+    let mut writer = FrameWriter::new(near);
+    (0..MANY).for_each(|n| writer.push(&Numbered { id: n, body: n }));
+    writer.flush().await.expect("there is room for all");
+    let (began, mut beginnings) = mpsc::channel(MANY as usize);
+    let answer = move |n: u64| {
+        let began = began.clone();
+        async move {
+            began.send(n).await.expect("the test listens");
+            std::future::pending::<u64>().await
+        }
+        .boxed()
+    };
+    let serving = tokio::spawn(serve(Box::pin(far), SIZE_MAX_BYTES, MANY as usize, answer));
+    for n in 0..MANY {
+        assert_eq!(beginnings.recv().await, Some(n));
+    }
+    serving.abort();
+}
+
+#[tokio::test]
 async fn a_slow_answer_holds_up_no_other() {
     let (near, far) = pair();
     let caller = spawn_caller::<bool, bool>(near);

@@ -54,6 +54,16 @@ impl Guest {
         self.asked
     }
 
+    /// Sends requests in one go.
+    pub(super) async fn begin_all(&mut self, requests: impl Iterator<Item = Request>) {
+        let mut bytes = Vec::new();
+        for request in requests {
+            self.asked += 1;
+            bytes.extend(codec::encode(&Ask { id: self.asked, at_least: Cursor::START, request }));
+        }
+        self.send_bytes(&bytes).await;
+    }
+
     pub(super) async fn send_bytes(&mut self, bytes: &[u8]) {
         self.writer.write_all(bytes).await.expect("the node takes what is sent");
     }

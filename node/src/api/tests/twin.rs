@@ -72,6 +72,8 @@ impl Quorum for Twin {
 
     fn propose(&self, entry: Entry) -> BoxFuture<'_, Result<(Cursor, AppReply), Refusal>> {
         async move {
+            // As in a cluster, where channels are on the way.
+            tokio::task::consume_budget().await;
             let applied = self.with_majority(|| self.apply(entry));
             // As in a cluster, the place is taken at the first poll and the answer comes later.
             tokio::task::yield_now().await;
