@@ -24,7 +24,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use crate::BoxStream;
 use crate::codec::{self, FrameError, FrameReader, FrameWriter};
 
-/// How many calls of one caller may be under way; beyond it a call waits for another to end.
+/// How many calls of one caller may be under way; beyond it a call waits for another to end, in the order in which they were asked.
 pub const IN_FLIGHT_MAX: usize = 1024;
 
 /// How much is written together. Beyond it nothing more is taken up until that is on its way.
@@ -40,7 +40,7 @@ struct Numbered<T> {
 /// Asks over one stream, from any number of tasks.
 pub struct Caller<Q, A> {
     shared: Arc<Shared>,
-    calls: mpsc::Sender<Call<A>>,
+    calls: mpsc::UnboundedSender<Call<A>>,
     /// A caller is not made of requests, it only takes them.
     _takes: std::marker::PhantomData<fn(Q)>,
 }
@@ -48,7 +48,6 @@ pub struct Caller<Q, A> {
 /// What the clones of a caller have in common.
 struct Shared {
     next_id: AtomicU64,
-    in_flight: Arc<Semaphore>,
     size_max_bytes: usize,
 }
 
@@ -56,7 +55,7 @@ struct Shared {
 struct Call<A> {
     id: u64,
     frame: Vec<u8>,
-    waiting: Waiting<A>,
+    answer: oneshot::Sender<A>,
 }
 
 /// Whoever waits for an answer. Its place among those in flight is free when the answer has come,
@@ -93,14 +92,13 @@ pub enum CallError {
 }
 
 impl<Q: Serialize, A> Caller<Q, A> {
-    /// Asks and waits for the answer. Dropping the future gives up the answer, not the request.
+    /// Asks and waits for the answer. Requests are sent in the order in which these futures are first polled. Dropping one gives up
+    /// the answer, and the request if that was not sent yet.
     pub async fn call(&self, request: Q) -> Result<A, CallError> {
-        let place = Arc::clone(&self.shared.in_flight).acquire_owned().await.map_err(|_| CallError::Lost)?;
         let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
         let frame = self.frame(id, request)?;
         let (answer, answered) = oneshot::channel();
-        let call = Call { id, frame, waiting: Waiting { answer, _place: place } };
-        self.calls.send(call).await.map_err(|_| CallError::Lost)?;
+        self.calls.send(Call { id, frame, answer }).map_err(|_| CallError::Lost)?;
         answered.await.map_err(|_| CallError::Lost)
     }
 
@@ -133,16 +131,15 @@ where
     Q: Serialize + Send + 'static,
     A: DeserializeOwned + Send + 'static,
 {
-    // Never full: each call in it holds one of as many places.
-    let (calls, taken) = mpsc::channel(IN_FLIGHT_MAX);
-    let in_flight = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
-    let shared = Arc::new(Shared { next_id: AtomicU64::new(0), in_flight, size_max_bytes });
+    // It holds what somebody waits for, and no more than that waits as a future already.
+    let (calls, taken) = mpsc::unbounded_channel();
+    let shared = Arc::new(Shared { next_id: AtomicU64::new(0), size_max_bytes });
     (Caller { shared, calls, _takes: std::marker::PhantomData }, carry(stream, size_max_bytes, taken))
 }
 
 /// Carries calls out and answers in until either way ends. What is outstanding then is dropped,
 /// which tells those who wait.
-async fn carry<A: DeserializeOwned>(stream: BoxStream, size_max_bytes: usize, calls: mpsc::Receiver<Call<A>>) {
+async fn carry<A: DeserializeOwned>(stream: BoxStream, size_max_bytes: usize, calls: mpsc::UnboundedReceiver<Call<A>>) {
     let (read, write) = tokio::io::split(stream);
     let outstanding = Outstanding::default();
     tokio::select! {
@@ -159,17 +156,24 @@ fn log_end(ended: Result<(), FrameError>) {
 
 async fn carry_out<A>(
     mut writer: FrameWriter<WriteHalf<BoxStream>>,
-    mut calls: mpsc::Receiver<Call<A>>,
+    mut calls: mpsc::UnboundedReceiver<Call<A>>,
     outstanding: &Outstanding<A>,
 ) -> io::Result<()> {
+    let in_flight = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
     while let Some(call) = calls.recv().await {
-        let mut next = Some(call);
-        while let Some(Call { id, frame, waiting }) = next {
-            // Before the frame is written: the answer must find whom it is for.
-            locked(outstanding).insert(id, waiting);
-            writer.push_encoded(&frame);
-            let room = writer.pending_bytes() < WRITE_SIZE_MAX_BYTES;
-            next = if room { calls.try_recv().ok() } else { None };
+        let place = Arc::clone(&in_flight).acquire_owned().await.expect("it is never closed");
+        let mut next = Some((call, place));
+        while let Some((Call { id, frame, answer }, place)) = next.take() {
+            if !answer.is_closed() {
+                // Before the frame is written: the answer must find whom it is for.
+                locked(outstanding).insert(id, Waiting { answer, _place: place });
+                writer.push_encoded(&frame);
+            }
+            if writer.pending_bytes() < WRITE_SIZE_MAX_BYTES
+                && let Ok(place) = Arc::clone(&in_flight).try_acquire_owned()
+            {
+                next = calls.try_recv().ok().map(|call| (call, place));
+            }
         }
         writer.flush().await?;
     }

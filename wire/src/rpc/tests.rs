@@ -34,6 +34,37 @@ async fn thousands_of_calls_each_get_their_own_answer() {
     futures::future::join_all(calls).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_are_sent_in_the_order_of_the_calls_also_while_they_wait_for_others() {
+    const MANY: u64 = 3 * IN_FLIGHT_MAX as u64;
+    let (near, far) = pair();
+    let caller = spawn_caller::<u64, ()>(near);
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&asked);
+    let answer = move |n: u64| {
+        locked_list(&seen).push(n);
+        async {}.boxed()
+    };
+    tokio::spawn(serve(far, SIZE_MAX_BYTES, 64, answer));
+    let mut calls = Vec::new();
+    for n in 0..MANY {
+        let caller = caller.clone();
+        let mut call = async move { caller.call(n).await }.boxed();
+        match futures::poll!(tokio::task::unconstrained(&mut call)) {
+            Poll::Pending => calls.push(tokio::spawn(call)),
+            Poll::Ready(answered) => assert_eq!(answered, Ok(())),
+        }
+    }
+    for call in calls {
+        assert_eq!(call.await.expect("no panic"), Ok(()));
+    }
+    assert!(locked_list(&asked).iter().copied().eq(0..MANY));
+}
+
+fn locked_list(list: &Mutex<Vec<u64>>) -> std::sync::MutexGuard<'_, Vec<u64>> {
+    list.lock().expect("no test panics while it holds this")
+}
+
 #[tokio::test]
 async fn answers_begin_in_the_order_of_the_requests() {
     // More than a task may do with channels before the runtime has it make way for others.
@@ -147,9 +178,9 @@ async fn what_is_under_way_is_finished_though_the_asker_has_gone() {
         }
         .boxed()
     }));
-    assert!(caller.call(1).now_or_never().is_none());
+    let asking = tokio::spawn(async move { caller.call(1).await });
     started.notified().await;
-    drop(caller);
+    asking.abort();
     finish.notify_one();
     finished.notified().await;
 }
