@@ -31,9 +31,6 @@ const QUIET: Duration = Duration::from_secs(10);
 /// How many begin at once.
 const AT_ONCE: usize = 32;
 
-/// A real client that hears nothing for this long asks whether its node is there.
-const HEARTBEAT: Duration = Duration::from_secs(1);
-
 /// Measures and prints. False: something acknowledged is missing or doubled.
 pub(crate) fn measure(clients: usize) -> bool {
     let mut cluster = founded(3);
@@ -99,9 +96,7 @@ pub(crate) fn run(start: &Start) -> ExitCode {
     runtime.block_on(async {
         let (nodes, secret) = start.where_to();
         let beginning = (0..start.clients).map(|number| begin(nodes[number % nodes.len()].clone(), &secret, number));
-        let begun: Vec<_> = stream::iter(beginning).buffer_unordered(AT_ONCE).collect().await;
-        let _there: Vec<_> =
-            begun.into_iter().map(|(person, transport)| tokio::spawn(be_there(person, transport))).collect();
+        let _there: Vec<_> = stream::iter(beginning).buffer_unordered(AT_ONCE).collect().await;
         tell(&"ready");
         // Nothing is ever ordered of it.
         while next_order::<()>().await.is_some() {}
@@ -109,17 +104,16 @@ pub(crate) fn run(start: &Start) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-async fn begin(node: Address, secret: &ClusterSecret, number: usize) -> (Person, Arc<dyn Transport>) {
+/// There from when it is signed in, as long as the runtime is.
+async fn begin(node: Address, secret: &ClusterSecret, number: usize) -> tokio::task::JoinHandle<()> {
     let transport = crate::crowd::new_transport().await;
     let mut person = Person::create(&*transport, node, secret, &format!("idle.{number}")).await;
     person.subscribe().await;
-    (person, transport)
+    tokio::spawn(be_there(person, transport))
 }
 
 async fn be_there(mut person: Person, _transport: Arc<dyn Transport>) {
     loop {
-        if person.next_push(HEARTBEAT).await.is_none() {
-            person.ping().await;
-        }
+        person.next_push().await;
     }
 }

@@ -13,7 +13,7 @@ use opaque_ke::{
 };
 use rand::RngCore;
 use tokio::io::{ReadHalf, WriteHalf, split};
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 use wire::codec::{FrameReader, FrameWriter};
 use wire::hello::{Identity, Keys, initiate};
 use wire::message::{Answer, Answered, Ask, CLIENT_FRAME_SIZE_MAX_BYTES, FromNode, Push, Request, To, Token};
@@ -23,6 +23,12 @@ use wire::{Address, BoxStream, Protocol, Target, Transport};
 
 /// How long an answer may take before the run counts as broken.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+
+/// A real client that hears nothing for this long asks whether its node is there.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// And one that said nothing for this long says that it is there, however much it hears: silent clients are let go after 20 s.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 
 /// What stretches passwords here: as little as Argon2 can do. It is the clients' work, and not what is measured.
 fn stretching() -> Argon2<'static> {
@@ -41,6 +47,7 @@ pub(crate) struct Person {
     reader: FrameReader<ReadHalf<BoxStream>>,
     writer: FrameWriter<WriteHalf<BoxStream>>,
     asked: u64,
+    said_at: Instant,
     seq: Seq,
     last: Option<MessageId>,
 }
@@ -84,6 +91,7 @@ impl Person {
             reader: FrameReader::new(read, CLIENT_FRAME_SIZE_MAX_BYTES),
             writer: FrameWriter::new(write),
             asked: 0,
+            said_at: Instant::now(),
             seq: Seq(0),
             last: None,
         }
@@ -114,7 +122,7 @@ impl Person {
         assert!(matches!(answer, Answer::Sent(Reply::Stored { .. })), "not stored: {answer:?}");
     }
 
-    /// Says that it is there.
+    /// Says that it is there, and waits for the answer.
     pub(crate) async fn ping(&mut self) {
         assert_eq!(self.ask(Request::Ping).await, Answer::Done);
     }
@@ -125,12 +133,23 @@ impl Person {
         assert!(matches!(answer, Answer::Subscribed { .. }), "not subscribed: {answer:?}");
     }
 
-    /// The next thing that is pushed; None where nothing is for so long. Cancel safe.
-    pub(crate) async fn next_push(&mut self, within: Duration) -> Option<Push> {
-        match timeout(within, self.reader.next()).await.ok()?.expect("the node's frames are well formed") {
-            Some(FromNode::Push(push)) => Some(push),
-            Some(FromNode::Answered(answered)) => panic!("nothing was asked: {answered:?}"),
-            None => panic!("the node closed the stream"),
+    /// The next thing that is pushed. Meanwhile, says that it is there as often as a real client does.
+    pub(crate) async fn next_push(&mut self) -> Push {
+        loop {
+            let now = Instant::now();
+            let by = (now + HEARTBEAT).min(self.said_at + SIGN_OF_LIFE);
+            match timeout_at(by.into(), self.reader.next()).await {
+                Err(_) => {
+                    self.say(Request::Ping);
+                    self.writer.flush().await.expect("the node reads");
+                }
+                Ok(frame) => match frame.expect("the node's frames are well formed") {
+                    Some(FromNode::Push(push)) => return push,
+                    Some(FromNode::Answered(Answered { result: Ok(Answer::Done), .. })) => {}
+                    Some(FromNode::Answered(answered)) => panic!("not the answer to a ping: {answered:?}"),
+                    None => panic!("the node closed the stream"),
+                },
+            }
         }
     }
 
@@ -165,8 +184,7 @@ impl Person {
                 && let Some(text) = next_text()
             {
                 let request = self.next_message(to, text);
-                self.asked += 1;
-                self.writer.push(&Ask { id: self.asked, at_least: Cursor::START, request });
+                self.say(request);
                 under_way.insert(self.asked, now);
             }
             if under_way.is_empty() {
@@ -190,9 +208,14 @@ impl Person {
         Request::Send { seq: self.seq, follows, id, to: To::Name(to.to_owned()), text }
     }
 
-    async fn ask(&mut self, request: Request) -> Answer {
+    fn say(&mut self, request: Request) {
         self.asked += 1;
+        self.said_at = Instant::now();
         self.writer.push(&Ask { id: self.asked, at_least: Cursor::START, request });
+    }
+
+    async fn ask(&mut self, request: Request) -> Answer {
+        self.say(request);
         self.writer.flush().await.expect("the node reads");
         let answered = timeout(ANSWER_LIMIT, self.next_answer()).await.expect("an answer in time");
         assert_eq!(answered.id, self.asked, "one question at a time");
