@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::{StreamExt as _, stream};
 use tests::Cluster;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
@@ -59,19 +58,17 @@ async fn follow(
     heard: &mpsc::Sender<String>,
 ) -> Vec<AbortOnDropHandle<()>> {
     let (secret, nodes) = (crowd::secret(cluster), crowd::addresses(cluster));
-    let beginning = (from..from + count).map(|number| {
-        let node = nodes[number % nodes.len()].clone();
-        let secret = &secret;
-        async move {
-            let transport = crowd::new_transport().await;
-            let mut person = Person::log_in(&*transport, node, secret, READER).await;
-            person.subscribe().await;
-            // At once: it is let go if it says nothing until the last one is there.
-            AbortOnDropHandle::new(tokio::spawn(listen(person, transport, heard.clone())))
-        }
-    });
+    let mut following = Vec::new();
     // One at a time: a password is tried five times at once, and no oftener.
-    stream::iter(beginning).buffered(1).collect().await
+    for number in from..from + count {
+        let transport = crowd::new_transport().await;
+        let node = nodes[number % nodes.len()].clone();
+        let mut person = Person::log_in(&*transport, node, &secret, READER).await;
+        person.subscribe().await;
+        // At once: it is let go if it says nothing until the last one is there.
+        following.push(AbortOnDropHandle::new(tokio::spawn(listen(person, transport, heard.clone()))));
+    }
+    following
 }
 
 async fn listen(mut person: Person, _transport: Arc<dyn Transport>, heard: mpsc::Sender<String>) {

@@ -96,7 +96,7 @@ pub(crate) fn run(start: &Start) -> ExitCode {
     runtime.block_on(async {
         let (nodes, secret) = start.where_to();
         let beginning = (0..start.clients).map(|number| begin(nodes[number % nodes.len()].clone(), &secret, number));
-        let _there: Vec<_> = stream::iter(beginning).buffer_unordered(AT_ONCE).collect().await;
+        stream::iter(beginning).buffer_unordered(AT_ONCE).collect::<()>().await;
         tell(&"ready");
         // Nothing is ever ordered of it.
         while next_order::<()>().await.is_some() {}
@@ -105,11 +105,11 @@ pub(crate) fn run(start: &Start) -> ExitCode {
 }
 
 /// There from when it is signed in, as long as the runtime is.
-async fn begin(node: Address, secret: &ClusterSecret, number: usize) -> tokio::task::JoinHandle<()> {
+async fn begin(node: Address, secret: &ClusterSecret, number: usize) {
     let transport = crate::crowd::new_transport().await;
     let mut person = Person::create(&*transport, node, secret, &format!("idle.{number}")).await;
     person.subscribe().await;
-    tokio::spawn(be_there(person, transport))
+    tokio::spawn(be_there(person, transport));
 }
 
 async fn be_there(mut person: Person, _transport: Arc<dyn Transport>) {
