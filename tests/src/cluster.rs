@@ -26,10 +26,16 @@ pub struct Daemon {
     child: Child,
 }
 
+/// Names a `node` that is run as it is: one that was built for a profile, or to compare with.
+const PROGRAM: &str = "FIVE9S_NODE_PROGRAM";
+
 /// The `node` program, brought up to date once for the whole test run.
 pub fn program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
+    static PROGRAM_BUILT: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM_BUILT.get_or_init(|| {
+        if let Some(program) = std::env::var_os(PROGRAM) {
+            return program.into();
+        }
         // The same selection as the test run itself: fewer crates at once would mean other features of the
         // libraries, and building them all a second time. The window needs WebKit, which a machine may not have. An optimised run wants an optimised daemon.
         let profile: &[&str] = if cfg!(debug_assertions) { &["--tests"] } else { &["--release", "--benches"] };

@@ -2,7 +2,7 @@
 //! no outbox, no failover. (Failover is measured with the real client.)
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use chat::{CreationId, Cursor, MessageId, Reply, Seq};
@@ -40,6 +40,13 @@ fn new_token() -> Token {
     let mut token = [0; 32];
     rand::rngs::OsRng.fill_bytes(&mut token);
     Token(token)
+}
+
+/// A ULID, as real clients give: the time in milliseconds before what chance makes of the rest, so that ids lie in the order of sending.
+fn new_id() -> MessageId {
+    let ms = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later than 1970").as_millis();
+    let chance = u128::from(rand::rngs::OsRng.next_u64()) << 16 | u128::from(rand::rngs::OsRng.next_u32() as u16);
+    MessageId(ms << 80 | chance)
 }
 
 /// Somebody who is logged in over one stream.
@@ -203,7 +210,7 @@ impl Person {
 
     fn next_message(&mut self, to: &str, text: String) -> Request {
         self.seq = self.seq.next();
-        let id = MessageId(u128::from(rand::rngs::OsRng.next_u64()) << 64 | u128::from(rand::rngs::OsRng.next_u64()));
+        let id = new_id();
         let follows = self.last.replace(id);
         Request::Send { seq: self.seq, follows, id, to: To::Name(to.to_owned()), text }
     }
