@@ -33,10 +33,11 @@ static SYNCING: AtomicU8 = AtomicU8::new(Syncing::On as u8);
 pub(crate) enum Syncing {
     /// Nothing.
     Off,
-    /// Records and profiles sync (`fsync`), LMDB does not (`fdatasync` and `O_DSYNC`).
+    /// Records and profiles sync (`fsync`), LMDB does not (`fdatasync`).
     NoDatabases,
-    /// LMDB syncs all but its meta pages (`O_DSYNC`), as if it were opened with NOMETASYNC.
-    NoMetaPages,
+    /// What LMDB writes into its meta pages is not on the disk with the next sync, but with the one after: as if the log were told of
+    /// a transaction one too early.
+    MetaPagesLate,
     On,
 }
 
@@ -294,13 +295,44 @@ unsafe extern "C" fn write(fd: c_int, bytes: *const c_void, size: size_t) -> ssi
     }
 }
 
+/// The two meta pages of a database; nothing else is written there, and each of them only in part.
+const META_PAGES_BYTES: off_t = 8_192;
+const META_SIZE_MAX_BYTES: ssize_t = 1_024;
+
+/// Writes to meta pages that are noted once their file was synced: which file, where, and what.
+static LATE: Mutex<Vec<(u64, off_t, Vec<u8>)>> = Mutex::new(Vec::new());
+
+fn late() -> MutexGuard<'static, Vec<(u64, off_t, Vec<u8>)>> {
+    LATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the write is kept for later.
+fn comes_late(fd: c_int, bytes: &[u8], offset: off_t) -> bool {
+    let is_meta = offset < META_PAGES_BYTES && bytes.len() <= META_SIZE_MAX_BYTES as usize;
+    if !is_meta || syncs(Syncing::On) {
+        return false;
+    }
+    let Some((_, opened)) = recorded(fd).filter(|(_, opened)| opened.path.ends_with(b"data.mdb")) else { return false };
+    late().push((opened.file, offset, bytes.to_vec()));
+    true
+}
+
+/// Notes what was kept of the file.
+fn note_late(fd: c_int) {
+    let Some((recorder, opened)) = recorded(fd) else { return };
+    let mut late = late();
+    for (file, offset, bytes) in late.extract_if(.., |(file, ..)| *file == opened.file) {
+        recorder.note(Kind::Write, file, 0, u64::try_from(offset).unwrap_or(0), &bytes, &[]);
+    }
+}
+
 /// # Safety
 /// As pwrite(2).
 unsafe fn write_at(fd: c_int, bytes: *const c_void, size: size_t, offset: off_t) -> ssize_t {
     // SAFETY: as promised by the caller, of whose bytes so many were written.
     unsafe {
         let written = libc::syscall(libc::SYS_pwrite64, fd, bytes, size, offset) as ssize_t;
-        if written > 0 {
+        if written > 0 && !comes_late(fd, slice(bytes, written), offset) {
             wrote(fd, slice(bytes, written), Some(offset));
         }
         written
@@ -404,7 +436,9 @@ extern "C" fn fsync(fd: c_int) -> c_int {
 
 #[unsafe(no_mangle)]
 extern "C" fn fdatasync(fd: c_int) -> c_int {
-    if syncs(Syncing::NoMetaPages) { sync(libc::SYS_fdatasync, fd) } else { 0 }
+    let result = if syncs(Syncing::MetaPagesLate) { sync(libc::SYS_fdatasync, fd) } else { 0 };
+    note_late(fd);
+    result
 }
 
 fn resize(fd: c_int, size: off_t) -> c_int {

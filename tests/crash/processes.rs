@@ -34,7 +34,7 @@ pub(crate) enum Role {
 pub(crate) const NOTES: &str = "CRASH_NOTES";
 pub(crate) const COUNTER: &str = "CRASH_COUNTER";
 pub(crate) const ROOT: &str = "CRASH_ROOT";
-/// What does not sync: `databases`, or no more than the `meta` pages of those.
+/// What does not sync: `databases`; or what does so late: the meta pages of those (`meta-late`).
 pub(crate) const UNSYNCED: &str = "CRASH_UNSYNCED";
 
 /// After how many writes a daemon is killed.
@@ -67,7 +67,7 @@ impl Role {
                     match argument.as_str() {
                         "short" => length = Length::Short,
                         "databases-unsynced" => syncing = Syncing::NoDatabases,
-                        "meta-unsynced" => syncing = Syncing::NoMetaPages,
+                        "meta-late" => syncing = Syncing::MetaPagesLate,
                         _ => return Err(format!("{argument:?} is nothing to be recorded")),
                     }
                 }
@@ -98,7 +98,7 @@ pub(crate) fn run(role: Role) -> Result<(), String> {
     let path = |name| std::env::var_os(name).map(PathBuf::from).ok_or_else(|| format!("{name} is not set"));
     match std::env::var(UNSYNCED).as_deref() {
         Ok("databases") => interpose::sync_only(Syncing::NoDatabases),
-        Ok("meta") => interpose::sync_only(Syncing::NoMetaPages),
+        Ok("meta-late") => interpose::sync_only(Syncing::MetaPagesLate),
         _ => {}
     }
     let killed_after = environment(KILLED_AFTER).and_then(|count| count.parse().ok()).unwrap_or(0);

@@ -232,7 +232,7 @@ impl Stage {
         command.env(COUNTER, self.folder.join("counter")).env(ROOT, Recording::root(self.cluster.home()));
         match self.syncing {
             Syncing::NoDatabases => command.env(UNSYNCED, "databases"),
-            Syncing::NoMetaPages => command.env(UNSYNCED, "meta"),
+            Syncing::MetaPagesLate => command.env(UNSYNCED, "meta-late"),
             Syncing::On | Syncing::Off => command.env_remove(UNSYNCED),
         };
     }

@@ -61,8 +61,8 @@ const CONTROLS: [Control; 2] = [
     Control { what: "databases that do not sync", how: "databases-unsynced", states: 30, worth_with: 0 },
     // The last transaction of a majority has to be lost, and to have had something in it that was acknowledged.
     Control {
-        what: "databases that do not sync their meta pages",
-        how: "meta-unsynced",
+        what: "databases whose meta pages come a sync too late",
+        how: "meta-late",
         states: 600,
         worth_with: 1_000,
     },

@@ -7,12 +7,14 @@ use std::fmt::Debug;
 use std::io;
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use openraft::entry::RaftEntry;
 use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::entry;
 use super::failure::Failure;
@@ -24,6 +26,9 @@ pub(super) const VOTE: &str = "vote";
 pub(super) const PURGED: &str = "purged";
 const COMMITTED: &str = "committed";
 
+/// How often it is taken down what is committed: it costs each of the log's transactions another page.
+const COMMITTED_EVERY: Duration = Duration::from_millis(200);
+
 /// The most that one message to a follower carries, unless a single entry is longer.
 const READ_SIZE_MAX_BYTES: usize = 1024 * 1024;
 
@@ -32,12 +37,14 @@ const READ_SIZE_MAX_BYTES: usize = 1024 * 1024;
 pub(super) struct RaftLog {
     log: Arc<dyn EntryLog>,
     failure: Failure,
+    /// When what is committed was last taken down.
+    committed_put: Option<Instant>,
 }
 
 impl RaftLog {
     /// Takes the log as it was left, and goes on with a purge that was cut short.
     pub(super) fn open(log: Arc<dyn EntryLog>, failure: Failure) -> Result<Self, StoreError> {
-        let opened = Self { log, failure };
+        let opened = Self { log, failure, committed_put: None };
         let purged = opened.read_log_id(PURGED).map_err(|_| opened.first_failure())?;
         let (first, next) = (opened.log.extent().first, purged.map_or(0, |id| id.index + 1));
         if first > next {
@@ -201,9 +208,12 @@ impl RaftLogStorage<TypeConfig> for RaftLog {
         }
     }
 
-    /// Durable with a later write; what is lost with it is only how much need not be asked for again.
+    /// Durable with a later write, and not each time: what is lost with it is only how much need not be asked for again.
     async fn save_committed(&mut self, committed: Option<LogId>) -> io::Result<()> {
-        if let Some(committed) = committed {
+        let now = Instant::now();
+        let is_due = self.committed_put.is_none_or(|before| now - before >= COMMITTED_EVERY);
+        if let Some(committed) = committed.filter(|_| is_due) {
+            self.committed_put = Some(now);
             self.log.put(COMMITTED, entry::encode_log_id(committed), None);
         }
         Ok(())

@@ -13,7 +13,14 @@ const HEADER_SIZE_BYTES: usize = 5;
 /// Frames a payload. `key` is where it will be found again; it goes into the checksum, so that a record in
 /// a wrong place is as damaged as a wrong record.
 pub fn seal(key: &[u8], payload: &[u8]) -> Vec<u8> {
-    seal_as(VERSION, key, payload)
+    let mut frame = Vec::with_capacity(HEADER_SIZE_BYTES + payload.len());
+    seal_onto(&mut frame, key, payload);
+    frame
+}
+
+/// The same, behind what is in `frame`.
+pub fn seal_onto(frame: &mut Vec<u8>, key: &[u8], payload: &[u8]) {
+    seal_as(VERSION, frame, key, payload);
 }
 
 /// Checks a frame and returns its payload. `place` and `what` name the record in the error.
@@ -36,12 +43,10 @@ pub fn open<'a>(
     Ok(payload)
 }
 
-fn seal_as(version: u8, key: &[u8], payload: &[u8]) -> Vec<u8> {
-    let mut frame = Vec::with_capacity(HEADER_SIZE_BYTES + payload.len());
+fn seal_as(version: u8, frame: &mut Vec<u8>, key: &[u8], payload: &[u8]) {
     frame.push(version);
     frame.extend(checksum(version, key, payload).to_be_bytes());
     frame.extend(payload);
-    frame
 }
 
 fn checksum(version: u8, key: &[u8], payload: &[u8]) -> u32 {
@@ -55,7 +60,9 @@ pub(super) mod tests {
 
     /// A frame as some later version of this program would write it.
     pub(in crate::store) fn seal_newer(key: &[u8], payload: &[u8]) -> Vec<u8> {
-        seal_as(VERSION + 1, key, payload)
+        let mut frame = Vec::new();
+        seal_as(VERSION + 1, &mut frame, key, payload);
+        frame
     }
 
     fn open(key: &[u8], frame: &[u8]) -> Result<Vec<u8>, StoreError> {

@@ -87,8 +87,9 @@ fn out_of_memory(error: &std::io::Error) -> bool {
 }
 
 // Mapping a file is unsafe because whoever changes the file behind LMDB's back changes memory. The data
-// folder is locked against other nodes, private to its user, and nothing else of ours touches these files.
-// The one flag set, NOMETASYNC, endangers no more than the last transaction.
+// folder is locked against other nodes, private to its user, and nothing else of ours touches these files, but for `growth`,
+// which writes behind their last page, from the thread of their only writer, and never cuts what is in use. The one flag
+// set, NOMETASYNC, endangers no more than the last transaction; the log's `writer` waits for the sync that takes that to the disk, too.
 #[allow(unsafe_code)]
 fn open_mapped(dir: &Path, sync: Sync, map_size_bytes: usize, tables: u32) -> heed::Result<Env> {
     let mut options = EnvOpenOptions::new().read_txn_without_tls();

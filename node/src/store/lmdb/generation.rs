@@ -71,7 +71,11 @@ impl Generation {
     }
 
     fn db(&self, table: Table) -> Result<Db, StoreError> {
-        let found = self.tables.iter().find(|(name, _)| *name == table).map(|(_, db)| *db);
+        // Nearly always the very text that the table was declared with, so that it need not be read.
+        let same_text = |(name, _): &&(Table, Db)| std::ptr::eq(name.0, table.0);
+        let same_name = |(name, _): &&(Table, Db)| *name == table;
+        let found =
+            self.tables.iter().find(same_text).or_else(|| self.tables.iter().find(same_name)).map(|(_, db)| *db);
         found.ok_or_else(|| StoreError::Io {
             action: "find",
             place: table.0.to_owned(),
@@ -190,12 +194,14 @@ impl Read for LmdbRead {
 pub(super) struct LmdbWrite<'a> {
     txn: RwTxn<'a>,
     generation: &'a Generation,
+    /// The frame of the row that is being written; kept, so that not each row takes memory of its own.
+    frame: Vec<u8>,
 }
 
 impl<'a> LmdbWrite<'a> {
     pub(super) fn begin(generation: &'a Generation) -> Result<Self, StoreError> {
         let txn = generation.env.write_txn().map_err(|error| generation.failed("write", error))?;
-        Ok(Self { txn, generation })
+        Ok(Self { txn, generation, frame: Vec::new() })
     }
 
     pub(super) fn commit(self) -> Result<(), StoreError> {
@@ -225,8 +231,9 @@ impl Read for LmdbWrite<'_> {
 
 impl Write for LmdbWrite<'_> {
     fn put(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-        let frame = record::seal(key, value);
-        let put = self.generation.db(table)?.put(&mut self.txn, key, &frame);
+        self.frame.clear();
+        record::seal_onto(&mut self.frame, key, value);
+        let put = self.generation.db(table)?.put(&mut self.txn, key, &self.frame);
         put.map_err(|error| self.generation.failed("write", error))
     }
 

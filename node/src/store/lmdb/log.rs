@@ -1,14 +1,16 @@
-//! Raft's log in an LMDB environment of its own, every commit of it synced.
+//! Raft's log in an LMDB environment of its own, every commit of it synced before anybody is told of it.
 //!
 //! A write changes the [`Tail`](super::tail::Tail) and queues the same change for the
 //! [`Writer`]; both under one lock, so that the disk follows memory in the same order.
 
 use std::ops::Range;
 use std::path::Path;
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use super::env;
+use super::growth::Growth;
+use super::queue::Queue;
 use super::reader::{self, SharedTail};
 use super::tail::Tail;
 use super::transaction::{Change, Op, Tables};
@@ -16,16 +18,12 @@ use super::writer::Writer;
 use crate::store::StoreError;
 use crate::store::log::{EntryLog, Extent, OnDisk, StoredEntry};
 
-/// Changes that may wait for the disk. Beyond it the caller waits until the writer has taken some. It
-/// always does: it waits for nothing but the disk, and its callbacks must not write to the log.
-const QUEUE_MAX: usize = 4_096;
-
 /// Raft's log.
 #[derive(Debug)]
 pub struct LmdbLog {
     tables: Arc<Tables>,
     tail: Arc<SharedTail>,
-    queue: Mutex<Option<SyncSender<Op>>>,
+    queue: Arc<Queue>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -34,24 +32,28 @@ impl LmdbLog {
     pub fn open(dir: &Path) -> Result<Arc<Self>, StoreError> {
         let tables = Tables::open(dir)?;
         let found = tables.check()?;
+        tables.confirm()?;
         let tail = Arc::new(SharedTail::new(Tail::new(found.extent, found.records)));
-        let (sender, queue) = sync_channel(QUEUE_MAX);
-        let writer = Writer { tables: tables.clone(), tail: tail.clone(), queue, failed: None };
+        let queue = Arc::new(Queue::default());
+        let path = dir.join(env::DATA);
+        let mut growth = Growth::open(&path).map_err(|error| StoreError::io("open", &path, &error))?;
+        growth.keep_ahead_of(tables.used_bytes());
+        let writer = Writer {
+            tables: tables.clone(),
+            tail: tail.clone(),
+            queue: queue.clone(),
+            growth,
+            written: Vec::new(),
+            failed: None,
+        };
         let writer = thread::Builder::new().name("log".to_owned()).spawn(move || writer.run());
         let writer = writer.map_err(|error| StoreError::io("start the writer of", dir, &error))?;
-        Ok(Arc::new(Self { tables, tail, queue: Mutex::new(Some(sender)), writer: Mutex::new(Some(writer)) }))
+        Ok(Arc::new(Self { tables, tail, queue, writer: Mutex::new(Some(writer)) }))
     }
 
     fn write(&self, on_disk: Option<OnDisk>, change: impl FnOnce(&mut Tail) -> Change) {
-        // Held over both, or two changes could reach memory in one order and the disk in the other.
-        let queue = lock(&self.queue);
-        let change = change(&mut self.tail.write());
-        let op = Op { change, on_disk };
-        let refused = match &*queue {
-            Some(queue) => queue.send(op).err().map(|refused| refused.0),
-            None => Some(op),
-        };
-        drop(queue);
+        // Both in one place of the queue, or two changes could reach memory in one order and the disk in the other.
+        let refused = self.queue.push(|| Op { change: change(&mut self.tail.write()), on_disk }).err();
         if let Some(on_disk) = refused.and_then(|op| op.on_disk) {
             on_disk(Err(self.closed()));
         }
@@ -61,10 +63,6 @@ impl LmdbLog {
         let place = self.tables.dir.display().to_string();
         StoreError::Io { action: "write", place, reason: "the log is closed".to_owned() }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl EntryLog for LmdbLog {
@@ -116,8 +114,8 @@ impl EntryLog for LmdbLog {
     }
 
     fn close(&self) {
-        drop(lock(&self.queue).take());
-        let writer = lock(&self.writer).take();
+        self.queue.close();
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if writer.is_some_and(|writer| writer.join().is_err()) {
             tracing::error!("the log's writer panicked");
         }

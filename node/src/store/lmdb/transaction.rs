@@ -1,6 +1,7 @@
 //! The log's tables, and the changes that one transaction makes to them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,18 +15,18 @@ use crate::store::{StoreError, record};
 /// Virtual memory; the file grows as it is needed.
 const MAP_SIZE_BYTES: usize = 64 << 30;
 
-/// Purged entries removed in one transaction, so that a purge never holds up an append for long.
-const REMOVED_MAX: u64 = 5_000;
+/// Purged entries removed in one transaction: so few that a purge never holds up an append, and that the list of the pages that
+/// become free with them takes a small part of a page. LMDB writes what is left of that list anew with each transaction.
+const REMOVED_MAX: u64 = 500;
 
-/// What the file is grown to when it is made: a sync that makes a file longer costs the file system a
-/// journal commit of its own, and later the pages of purged entries are used again.
-const GROWN_SIZE_BYTES: usize = 16 << 20;
-
-/// The record that a new file is grown by; it holds nothing and is no frame.
+/// A record by which earlier builds made a new file longer. One that is still there is of an attempt that was cut short.
 const GROWTH: &[u8] = b"grow";
 
 /// Our own record of the log's first index. Entries before it are purged, whether removed yet or not.
 const FIRST: &str = "log.first";
+
+/// A record that is written anew whenever the log is opened.
+const OPENED: &str = "log.opened";
 
 /// A write, in the order of the calls.
 pub(super) enum Change {
@@ -39,6 +40,44 @@ pub(super) enum Change {
 pub(super) struct Op {
     pub(super) change: Change,
     pub(super) on_disk: Option<OnDisk>,
+}
+
+impl fmt::Debug for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match &self.change {
+            Change::Append { .. } => "append",
+            Change::Truncate { .. } => "truncate",
+            Change::Purge { .. } => "purge",
+            Change::Put { key, .. } => key,
+        };
+        f.debug_struct("Op").field("change", &what).field("is_waited_for", &self.on_disk.is_some()).finish()
+    }
+}
+
+impl Op {
+    pub(super) fn size_bytes(&self) -> usize {
+        match &self.change {
+            Change::Append { entries, .. } => entries.iter().map(|entry| entry.bytes.len()).sum(),
+            Change::Truncate { .. } | Change::Purge { .. } => 0,
+            Change::Put { value, .. } => value.len(),
+        }
+    }
+
+    /// Whether nothing is left of it, and nobody misses it, once this other one is written right behind it.
+    pub(super) fn is_replaced_by(&self, other: &Self) -> bool {
+        match (&self.change, &other.change) {
+            (Change::Put { key: one, .. }, Change::Put { key: other, .. }) => one == other && self.on_disk.is_none(),
+            _ => false,
+        }
+    }
+}
+
+/// What became of a transaction.
+pub(super) struct Committed {
+    /// The sync of this one took all transactions before it to the disk. One without changes does not sync.
+    pub(super) has_synced: bool,
+    /// Purged entries are left to be removed.
+    pub(super) purged_are_left: bool,
 }
 
 /// The log's environment.
@@ -58,31 +97,21 @@ pub(super) struct Found {
 
 impl Tables {
     pub(super) fn open(dir: &Path) -> Result<Arc<Self>, StoreError> {
-        let env = env::open(dir, env::Sync::Full, MAP_SIZE_BYTES, 4)?;
+        let env = env::open(dir, env::Sync::AllButMeta, MAP_SIZE_BYTES, 4)?;
         let tables = env::tables(&env, dir, ["entries", "records"])?;
         let tables = Self { dir: dir.to_owned(), env, entries: tables[0], records: tables[1] };
-        tables.grow()?;
+        tables.remove_growth().map_err(|error| tables.failed("write", error))?;
         Ok(Arc::new(tables))
-    }
-
-    /// Grows the file of a new log, by a record that is removed again. One that is still there is of an attempt that was cut short.
-    fn grow(&self) -> Result<(), StoreError> {
-        self.remove_growth().map_err(|error| self.failed("write", error))?;
-        if self.env.real_disk_size().map_err(|error| self.failed("open", error))? >= GROWN_SIZE_BYTES as u64 {
-            return Ok(());
-        }
-        let grow = || -> heed::Result<()> {
-            let mut txn = self.env.write_txn()?;
-            self.records.put(&mut txn, GROWTH, &vec![0; GROWN_SIZE_BYTES])?;
-            txn.commit()?;
-            self.remove_growth()
-        };
-        grow().map_err(|error| self.failed("write", error))
     }
 
     fn remove_growth(&self) -> heed::Result<()> {
         let mut txn = self.env.write_txn()?;
         if self.records.delete(&mut txn, GROWTH)? { txn.commit() } else { Ok(()) }
+    }
+
+    /// How much of the file is in use, from its beginning.
+    pub(super) fn used_bytes(&self) -> u64 {
+        (self.env.info().last_page_number as u64 + 1) * u64::from(self.env.unnamed_database_stat().page_size)
     }
 
     pub(super) fn room_bytes(&self) -> u64 {
@@ -95,6 +124,7 @@ impl Tables {
     pub(super) fn check(&self) -> Result<Found, StoreError> {
         let txn = self.read_txn()?;
         let mut records = self.read_records(&txn)?;
+        records.remove(OPENED);
         let first = records.remove(FIRST).map_or(Ok(0), |bytes| self.parse_index(&bytes))?;
         let mut extent = Extent { first, end: first };
         for entry in self.entries_from(&txn, first)? {
@@ -149,19 +179,36 @@ impl Tables {
         Ok(rows.map(|row| self.parse_entry(row.map_err(|error| self.failed("read", error))?)))
     }
 
-    /// Makes the changes in one transaction, and removes purged entries while at it. On the disk when it
-    /// returns; returns whether purged entries are left.
-    pub(super) fn commit<'a>(&self, changes: impl Iterator<Item = &'a Change>) -> Result<bool, StoreError> {
-        let commit = || -> heed::Result<bool> {
+    /// Makes the changes in one transaction, and removes purged entries while at it. On the disk once a later one, or
+    /// [`sync`](Self::sync), has returned.
+    pub(super) fn commit<'a>(&self, changes: impl Iterator<Item = &'a Change>) -> Result<Committed, StoreError> {
+        let commit = || -> heed::Result<Committed> {
+            let before = self.env.info().last_txn_id;
             let mut txn = self.env.write_txn()?;
             for change in changes {
                 self.make(&mut txn, change)?;
             }
-            let left = self.remove_purged(&mut txn)?;
+            let purged_are_left = self.remove_purged(&mut txn)?;
             txn.commit()?;
-            Ok(left)
+            // LMDB gives no number to one that changed nothing.
+            Ok(Committed { has_synced: self.env.info().last_txn_id > before, purged_are_left })
         };
         commit().map_err(|error| self.failed("write", error))
+    }
+
+    /// Puts all that was found on the disk, before anything is answered by it. What a process that died wrote last is found here
+    /// though it may be nowhere but in the memory of the machine, where the next power cut would take it from. A transaction that
+    /// changes something takes it along: its own pages have been synced, and what names them is written anew.
+    pub(super) fn confirm(&self) -> Result<(), StoreError> {
+        let opened = [Change::Put { key: OPENED, value: Vec::new() }];
+        let committed = self.commit(opened.iter())?;
+        assert!(committed.has_synced, "a record that is put is a change, be it the same as before");
+        self.sync()
+    }
+
+    /// Everything committed is on the disk when it returns.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        self.env.force_sync().map_err(|error| self.failed("sync", error))
     }
 
     fn make(&self, txn: &mut RwTxn<'_>, change: &Change) -> heed::Result<()> {

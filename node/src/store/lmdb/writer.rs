@@ -1,38 +1,30 @@
 //! The thread that writes the log. It takes everything that is queued, makes it one transaction with one
 //! sync, and then tells everybody who waits, in order. While the disk works the queue fills, so under load
 //! many entries share a sync, and without load none waits for others.
+//!
+//! A transaction's sync takes its pages to the disk, and the meta page of the one *before*: LMDB writes a
+//! transaction's own meta page after that. So what is written is told of when the next transaction has
+//! synced; and if none follows at once, after a sync of its own.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
-use std::time::Duration;
 
+use super::growth::Growth;
+use super::queue::{Next, Queue};
 use super::reader::SharedTail;
 use super::transaction::{Change, Op, Tables};
 use crate::store::StoreError;
-
-/// What one transaction takes at most, so that it fits LMDB's list of changed pages and nobody waits long.
-const BATCH_MAX: usize = 8_192;
-const BATCH_SIZE_MAX_BYTES: usize = 8 * 1024 * 1024;
-
-/// How long a change that nobody waits for may stay off the disk.
-const IDLE: Duration = Duration::from_secs(1);
 
 /// The writer's side of the log.
 pub(super) struct Writer {
     pub(super) tables: Arc<Tables>,
     pub(super) tail: Arc<SharedTail>,
-    pub(super) queue: Receiver<Op>,
+    pub(super) queue: Arc<Queue>,
+    pub(super) growth: Growth,
+    /// In the tables; on the disk with the next sync.
+    pub(super) written: Vec<Op>,
     /// Set by the first error, for good: after a sync that failed nobody knows what the disk holds, and
     /// a second that succeeds would prove nothing.
     pub(super) failed: Option<StoreError>,
-}
-
-/// Why a batch ends.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Next {
-    Batch,
-    /// The log was closed; this is the last batch.
-    End,
 }
 
 impl Writer {
@@ -40,86 +32,76 @@ impl Writer {
     pub(super) fn run(mut self) {
         let mut purging = true;
         loop {
-            let (batch, next) = self.collect(purging);
-            purging = self.write(batch);
-            if next == Next::End {
-                return;
-            }
-        }
-    }
-
-    /// Everything queued, up to the bounds; waits while there is nothing that somebody waits for. While
-    /// purged entries are to be removed it does not wait at all.
-    fn collect(&self, purging: bool) -> (Vec<Op>, Next) {
-        let mut batch = Vec::new();
-        let mut size_bytes = 0;
-        loop {
-            let op = if purging || batch.iter().any(|op: &Op| op.on_disk.is_some()) {
-                self.queue.try_recv().map_err(|error| match error {
-                    TryRecvError::Empty => Next::Batch,
-                    TryRecvError::Disconnected => Next::End,
-                })
-            } else {
-                self.wait(batch.is_empty())
-            };
-            match op {
-                Ok(op) => {
-                    size_bytes += op.size_bytes();
-                    batch.push(op);
+            let may_sleep = self.written.is_empty() && !purging;
+            let next = if may_sleep { self.queue.wait() } else { self.queue.take() };
+            purging = match next {
+                Next::Write(batch) => self.write(batch),
+                Next::Nothing if !self.written.is_empty() => {
+                    self.sync();
+                    purging
                 }
-                Err(next) => return (batch, next),
-            }
-            if batch.len() >= BATCH_MAX || size_bytes >= BATCH_SIZE_MAX_BYTES {
-                return (batch, Next::Batch);
-            }
+                Next::Nothing => purging && self.write(Vec::new()),
+                Next::End => return self.sync(),
+            };
         }
     }
 
-    fn wait(&self, forever: bool) -> Result<Op, Next> {
-        if forever {
-            return self.queue.recv().map_err(|_| Next::End);
-        }
-        self.queue.recv_timeout(IDLE).map_err(|error| match error {
-            RecvTimeoutError::Timeout => Next::Batch,
-            RecvTimeoutError::Disconnected => Next::End,
-        })
-    }
-
-    /// Writes the batch and answers; returns whether purged entries are left to be removed.
+    /// Writes the batch, and tells of the one before; returns whether purged entries are left to be removed.
     fn write(&mut self, batch: Vec<Op>) -> bool {
         let result = match &self.failed {
             Some(error) => Err(error.clone()),
             None => self.tables.commit(batch.iter().map(|op| &op.change)),
         };
-        match &result {
-            Ok(_) => self.note_on_disk(&batch),
-            Err(error) => self.failed = Some(error.clone()),
+        match result {
+            Ok(committed) => {
+                self.growth.keep_ahead_of(self.tables.used_bytes());
+                if committed.has_synced {
+                    self.tell(Ok(()));
+                }
+                self.written.extend(batch);
+                committed.purged_are_left
+            }
+            Err(error) => {
+                self.written.extend(batch);
+                self.fail(error);
+                false
+            }
         }
-        let answer = result.as_ref().map(drop).map_err(Clone::clone);
-        for on_disk in batch.into_iter().filter_map(|op| op.on_disk) {
-            on_disk(answer.clone());
-        }
-        result.unwrap_or(false)
     }
 
-    fn note_on_disk(&self, batch: &[Op]) {
+    /// Makes durable what is written, and tells of it.
+    fn sync(&mut self) {
+        let result = self.failed.clone().map_or_else(|| self.tables.sync(), Err);
+        match result {
+            Ok(()) => self.tell(Ok(())),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn fail(&mut self, error: StoreError) {
+        self.failed = Some(error.clone());
+        self.tell(Err(error));
+    }
+
+    /// Tells everybody who waits for what is written how that went.
+    fn tell(&mut self, how: Result<(), StoreError>) {
+        let written = std::mem::take(&mut self.written);
+        if how.is_ok() {
+            self.note_on_disk(&written);
+        }
+        for on_disk in written.into_iter().filter_map(|op| op.on_disk) {
+            on_disk(how.clone());
+        }
+    }
+
+    fn note_on_disk(&self, written: &[Op]) {
         let mut tail = self.tail.write();
-        for op in batch {
+        for op in written {
             if let Change::Append { entries, epoch } = &op.change
                 && let Some(last) = entries.last()
             {
                 tail.reached_disk(last.index + 1, *epoch);
             }
-        }
-    }
-}
-
-impl Op {
-    fn size_bytes(&self) -> usize {
-        match &self.change {
-            Change::Append { entries, .. } => entries.iter().map(|entry| entry.bytes.len()).sum(),
-            Change::Truncate { .. } | Change::Purge { .. } => 0,
-            Change::Put { value, .. } => value.len(),
         }
     }
 }
