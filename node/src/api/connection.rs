@@ -86,7 +86,7 @@ impl Connection {
     /// Waits until this node has applied what another one may have applied for it. In vain, if it is
     /// further behind than that: the caller looks at what is there.
     pub(super) async fn caught_up(&self, at: Cursor, within: Duration) {
-        let _ = timeout(within, self.context.app.applied().wait_for(|applied| *applied >= at)).await;
+        let _ = timeout(within, self.context.app.reached(at)).await;
     }
 
     /// Queues the frame; waits while the queue is full. A client that is gone needs none.

@@ -13,6 +13,9 @@ use super::session;
 
 /// How long a read may look for a majority: an election, and a little more.
 const FRESH_WITHIN: Duration = Duration::from_millis(1_500);
+
+/// How long it may take until what was stored a moment ago can be seen.
+const SEEN_WITHIN: Duration = Duration::from_millis(300);
 /// The longest page; a longer one is cut to this, and says that there is more.
 const PAGE_MAX: u32 = 500;
 
@@ -60,6 +63,8 @@ pub(super) async fn conversations_after(
 /// The term of an entry that was applied does not change, so no other node need be asked.
 pub(super) async fn term(connection: &Connection, at: Cursor) -> Result<Given, Refusal> {
     session::current(connection)?;
+    // It may have been stored a moment ago. One that this node never gets to is not waited for long.
+    connection.caught_up(at, SEEN_WITHIN).await;
     let context = &connection.context;
     Ok(Answer::Term(context.read(context.app.term(at))?).into())
 }

@@ -100,7 +100,14 @@ pub(super) async fn subscribe(
 ) -> Result<Given, Refusal> {
     let LoggedIn { session, account, .. } = current(connection)?;
     let context = &connection.context;
-    let from = after.unwrap_or_else(|| connection.applied().max(at_least));
+    let from = match after {
+        Some(after) => after,
+        // From now on: what was stored before is not to come, though this node may show it a moment later only.
+        None => {
+            let now = context.quorum.read_barrier(CATCH_UP_MAX).await.unwrap_or_else(|_| connection.applied());
+            now.max(at_least)
+        }
+    };
     // The new seat first, so that a session that subscribes again does not seem to leave.
     let seat = announce.then(|| context.listening.enter(session));
     connection.unsubscribe().await;

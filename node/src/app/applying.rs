@@ -17,14 +17,20 @@ use super::keys::Key;
 use super::search::Stored;
 use super::tables::Tables;
 use super::view::Guarded;
+use super::watching::Watched;
 use super::{roster, snapshot, watching};
 use crate::raft::application::{Application, Committed, Entries, Snapshot, SnapshotWrite};
+use crate::raft::demand::Demand;
 use crate::store::StoreError;
 use crate::store::state::Write;
 
 impl Application for App {
     fn applied(&self) -> Result<Option<Vec<u8>>, StoreError> {
         Tables(&*self.store.read()?).applied()
+    }
+
+    fn demand(&self) -> Demand {
+        self.demand.clone()
     }
 
     fn apply(&self, entries: &mut dyn Entries) -> Result<(), StoreError> {
@@ -77,7 +83,8 @@ impl App {
                 if term.replace(step.term) != Some(step.term) {
                     put(to, Key::Term(step.at), &step.term)?;
                 }
-                follow(to, step, &mut news)?;
+                follow(to, step, &self.watched, &mut news)?;
+                self.call_for_commit(done.at, &mut news);
                 if done.check {
                     break;
                 }
@@ -90,6 +97,15 @@ impl App {
         })?;
         self.publish(done.at, news);
         Ok(done)
+    }
+
+    /// Has the transaction committed soon, where somebody is to be told of what has happened in it up to here.
+    fn call_for_commit(&self, at: Cursor, news: &mut News) {
+        let is_told = !news.notices.is_empty() && self.notices.receiver_count() > 0;
+        if !news.is_called_for && (news.ended || news.is_heard || is_told) {
+            news.is_called_for = true;
+            self.demand.note_news(at.0);
+        }
     }
 
     fn publish(&self, at: Cursor, news: News) {
@@ -118,7 +134,20 @@ struct News {
     concerned: BTreeSet<AccountId>,
     /// A session did.
     ended: bool,
+    /// Somebody wants to see what has happened.
+    is_heard: bool,
+    /// The commit has been called for.
+    is_called_for: bool,
     verdicts: Vec<(Cursor, Digest)>,
+}
+
+impl News {
+    fn concern(&mut self, account: AccountId, watched: &Watched) {
+        // Asked once for each account, and not for each of its messages: whoever begins to listen asks what there is by then.
+        if self.concerned.insert(account) {
+            self.is_heard |= watched.has(account);
+        }
+    }
 }
 
 /// What a transaction did.
@@ -173,11 +202,18 @@ impl Step {
 }
 
 /// Writes what follows from the entry and answers whoever waits for it.
-fn follow(to: &mut dyn Write, step: Step, news: &mut News) -> Result<(), StoreError> {
+fn follow(
+    to: &mut dyn Write,
+    step: Step,
+    watched: &Watched,
+    news: &mut News,
+) -> Result<(), StoreError> {
     let reply = match step.entry {
         None => return Ok(()),
-        Some(Entry::Chat(command)) => follow_chat(to, step.at, &command, news)?,
+        Some(Entry::Chat(command)) => follow_chat(to, step.at, &command, watched, news)?,
         Some(Entry::Cluster(command)) => {
+            // There are few of them, and whoever asked for one looks at what came of it.
+            news.is_heard = true;
             if let ClusterCommand::Verdict { index, digest } = command {
                 news.verdicts.push((index, digest));
             }
@@ -190,7 +226,13 @@ fn follow(to: &mut dyn Write, step: Step, news: &mut News) -> Result<(), StoreEr
     Ok(())
 }
 
-fn follow_chat(to: &mut dyn Write, at: Cursor, command: &Command, news: &mut News) -> Result<AppReply, StoreError> {
+fn follow_chat(
+    to: &mut dyn Write,
+    at: Cursor,
+    command: &Command,
+    watched: &Watched,
+    news: &mut News,
+) -> Result<AppReply, StoreError> {
     let view = Guarded::over(Tables(to));
     let outcome = chat::apply(&view, at, command);
     // Before a single change is written: what follows from a failed lookup is no outcome.
@@ -202,7 +244,9 @@ fn follow_chat(to: &mut dyn Write, at: Cursor, command: &Command, news: &mut New
             Change::RemoveSession { .. } => news.ended = true,
             _ => {}
         }
-        news.concerned.extend(watching::concerned(change));
+        if let Some(account) = watching::concerned(change) {
+            news.concern(account, watched);
+        }
     }
     news.notices.extend(outcome.notices.into_iter().map(|notice| (at, notice)));
     Ok(AppReply::Chat(outcome.reply))

@@ -41,6 +41,7 @@ use self::digest::Digests;
 use self::search::Indexer;
 use self::tables::Tables;
 use self::watching::Watched;
+use crate::raft::demand::Demand;
 use crate::store::StoreError;
 use crate::store::state::StateStore;
 
@@ -59,6 +60,7 @@ const NOTICES_MAX: usize = 1024;
 pub struct App {
     store: Arc<dyn StateStore>,
     applied: watch::Sender<Cursor>,
+    demand: Demand,
     watched: Watched,
     notices: broadcast::Sender<(Cursor, Notice)>,
     digests: Digests,
@@ -75,15 +77,23 @@ impl App {
         let cursor = Tables(&*store.read()?).cursor()?;
         let (applied, notices) = (watch::Sender::new(cursor), broadcast::Sender::new(NOTICES_MAX));
         let failure = watch::Sender::new(None);
+        let demand = Demand::default();
         let digests = Digests::begin(failure.clone())?;
-        let indexer = Arc::new(Indexer::begin(store.clone(), failure.clone())?);
+        let indexer = Arc::new(Indexer::begin(store.clone(), demand.clone(), failure.clone())?);
         let (watched, endings) = (Watched::default(), Arc::default());
-        Ok(Arc::new(Self { store, applied, watched, notices, digests, indexer, endings, failure }))
+        Ok(Arc::new(Self { store, applied, demand, watched, notices, digests, indexer, endings, failure }))
     }
 
     /// How far the state is: moved after each commit, so whoever sees it finds all up to it.
     pub fn applied(&self) -> watch::Receiver<Cursor> {
         self.applied.subscribe()
+    }
+
+    /// Returns once the state is that far. Whoever waits otherwise may wait for as long as nobody else wants to see anything.
+    pub async fn reached(&self, at: Cursor) {
+        let _waiting = self.demand.wait(at.0);
+        // The sender is a field of self.
+        let _ = self.applied().wait_for(|applied| *applied >= at).await;
     }
 
     /// What concerns one account, from now on.

@@ -13,6 +13,9 @@ use super::outcome::{decoded, unchanged, unproposed};
 use crate::app::{AppReply, ClusterCommand, Entry};
 use crate::raft::{NodeId, RaftState};
 
+/// How long it may take until what was applied can be seen.
+const SEEN_WITHIN: Duration = Duration::from_secs(1);
+
 /// How long a node waits for an entry to be applied before it gives up on its digest.
 const DIGEST_WITHIN: Duration = Duration::from_secs(3);
 
@@ -107,7 +110,11 @@ impl Member {
     /// Puts an entry of the cluster's own into the log, on the leader.
     pub(crate) async fn propose_command(&self, command: ClusterCommand) -> Result<AppReply, PeerAnswer> {
         match self.propose_here(Entry::Cluster(command).encode()).await {
-            PeerAnswer::Proposed { reply, .. } => decoded(&reply).map_err(PeerAnswer::Refused),
+            PeerAnswer::Proposed { index, reply } => {
+                // Whoever is told of it next looks into the state.
+                let _ = tokio::time::timeout(SEEN_WITHIN, self.app.reached(index)).await;
+                decoded(&reply).map_err(PeerAnswer::Refused)
+            }
             other => Err(other),
         }
     }

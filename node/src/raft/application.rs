@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::demand::Demand;
 use crate::store::StoreError;
 use crate::store::state::{Row, Table};
 
@@ -35,6 +36,9 @@ pub trait Entries {
 pub trait Application: Send + Sync + 'static {
     /// Raft's own record of what has been applied, as it was last stored with what was applied or installed.
     fn applied(&self) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Who waits to see what is applied. The same for as long as there is this application.
+    fn demand(&self) -> Demand;
 
     /// Applies all the entries in order, and stores their `applied` with them, in one transaction. A reply may be given before the transaction is committed (its entry is on a majority's
     /// disks already); whatever others can see follows the commit.

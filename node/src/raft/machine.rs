@@ -16,6 +16,7 @@ use wire::blocking::beside_the_runtime;
 
 use super::application::{Application, Committed, SnapshotRead, SnapshotWrite};
 use super::applier::{APPLY_MAX, Applier, Piece};
+use super::demand::Demand;
 use super::entry::Applied;
 use super::failure::Failure;
 use super::types::{LogId, Reply, SnapshotMeta, StoredMembership, TypeConfig};
@@ -55,6 +56,10 @@ pub(super) struct App {
 impl App {
     pub(super) fn new(app: Arc<dyn Application>, failure: Failure) -> Self {
         Self { app, turn: Arc::default(), failure }
+    }
+
+    pub(super) fn demand(&self) -> Demand {
+        self.app.demand()
     }
 
     pub(super) async fn call<T: Send + 'static>(
@@ -111,7 +116,8 @@ impl App {
 impl Machine {
     /// The machine, with what the application has applied, and a view of its progress.
     pub(super) async fn open(app: App) -> io::Result<(Self, watch::Receiver<u64>)> {
-        let applied = app.call(|app| app.applied()).await?;
+        // Synced: a process that died may have left what it applied last in the memory of the machine only.
+        let applied = app.call(|app| app.sync()).await?;
         let applied = app.decode(applied)?;
         let (progress, seen) = watch::channel(applied.log_id.map_or(0, |id| id.index));
         let applier = Applier::start(app.clone(), progress.clone());

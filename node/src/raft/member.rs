@@ -21,6 +21,7 @@ use wire::{BoxStream, Protocol};
 
 use super::application::Application;
 use super::backlog::Backlog;
+use super::demand::Demand;
 use super::failure::Failure;
 use super::hearing::Hearing;
 use super::log::RaftLog;
@@ -53,6 +54,7 @@ struct Inner {
     server: Server,
     view: View,
     applied: watch::Receiver<u64>,
+    demand: Demand,
     state: watch::Receiver<RaftState>,
     leader: watch::Receiver<Option<NodeId>>,
     following: AbortHandle,
@@ -75,6 +77,7 @@ impl Raft {
     ) -> Result<Self, RaftError> {
         let failure = Failure::default();
         let config = Arc::new(timing.config()?);
+        let demand = app.demand();
         let app = App::new(app, failure.clone());
         let raft_log = RaftLog::open(log.clone(), failure.clone())?;
         let opened = Machine::open(app.clone()).await;
@@ -95,7 +98,8 @@ impl Raft {
         let (sender, state) = watch::channel(now);
         let following = tokio::spawn(state::follow(view.clone(), sender, leaders)).abort_handle();
         let backlog = Backlog::default();
-        Ok(Self { inner: Arc::new(Inner { id, core, log, server, view, applied, state, leader, following, backlog }) })
+        let inner = Inner { id, core, log, server, view, applied, demand, state, leader, following, backlog };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Founds the cluster with exactly these voters. Done already: nothing happens.
@@ -148,6 +152,7 @@ impl Raft {
 
     /// Whether the application has applied that far, in time.
     pub async fn wait_applied(&self, index: u64, within: Duration) -> bool {
+        let _waiting = self.inner.demand.wait(index);
         let mut applied = self.inner.applied.clone();
         matches!(timeout(within, applied.wait_for(|applied| *applied >= index)).await, Ok(Ok(_)))
     }

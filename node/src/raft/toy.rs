@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 
 use super::application::{Application, Entries, SnapshotRead, SnapshotWrite};
+use super::demand::Demand;
 use crate::store::StoreError;
 use crate::store::state::{Read, Row, Staged, StateStore, Table};
 
@@ -18,11 +19,12 @@ const APPLIED: &[u8] = b"applied";
 pub(super) struct Toy {
     store: Arc<dyn StateStore>,
     is_broken: AtomicBool,
+    demand: Demand,
 }
 
 impl Toy {
     pub(super) fn new(store: Arc<dyn StateStore>) -> Arc<Self> {
-        Arc::new(Self { store, is_broken: AtomicBool::new(false) })
+        Arc::new(Self { store, is_broken: AtomicBool::new(false), demand: Demand::default() })
     }
 
     /// From now on it can apply nothing.
@@ -51,12 +53,16 @@ impl Application for Toy {
         self.store.read()?.get(META, APPLIED)
     }
 
+    fn demand(&self) -> Demand {
+        self.demand.clone()
+    }
+
     fn apply(&self, entries: &mut dyn Entries) -> Result<(), StoreError> {
-        if self.is_broken.load(Ordering::Relaxed) {
-            return Err(Self::broken());
-        }
         self.store.write(&mut |rows| {
             for entry in std::iter::from_fn(|| entries.next()).flatten() {
+                if self.is_broken.load(Ordering::Relaxed) {
+                    return Err(Self::broken());
+                }
                 let Some(command) = &entry.command else { continue };
                 rows.put(COMMANDS, &entry.index.to_be_bytes(), command)?;
                 if let Some(respond) = entry.respond {
