@@ -43,7 +43,8 @@ impl Memory {
             Change::AddSession(session) => self.add_session(session),
             Change::PutSession(session) => drop(self.sessions.insert(session.id, session.clone())),
             Change::RemoveSession { session, account, device } => self.remove_session(*session, *account, *device),
-            Change::Remember { session, seq, reply, forget } => self.remember(*session, *seq, reply, *forget),
+            Change::Remember { session, seq, reply } => drop(self.remembered.insert((*session, *seq), reply.clone())),
+            Change::Forget { session, seq } => drop(self.remembered.remove(&(*session, *seq))),
             Change::AddConversation(conversation) => self.add_conversation(conversation),
             Change::PutConversation(talk) => drop(self.conversations.insert(talk.id, talk.clone())),
             Change::PutMember(conversation, account, member) => {
@@ -65,7 +66,6 @@ impl Memory {
             session: *session,
             seq: *seq,
             reply: reply.clone(),
-            forget: None,
         });
         let conversations = self.conversations.values().cloned().map(Change::AddConversation);
         let members = self.members.iter().map(|((talk, account), member)| Change::PutMember(*talk, *account, *member));
@@ -90,13 +90,6 @@ impl Memory {
         self.sessions.remove(&session);
         self.devices.remove(&(account, device));
         self.remembered.retain(|(owner, _), _| *owner != session);
-    }
-
-    fn remember(&mut self, session: SessionId, seq: Seq, reply: &Reply, forget: Option<Seq>) {
-        self.remembered.insert((session, seq), reply.clone());
-        if let Some(forget) = forget {
-            self.remembered.remove(&(session, forget));
-        }
     }
 
     fn add_conversation(&mut self, conversation: &Conversation) {

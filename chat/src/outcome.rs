@@ -105,12 +105,16 @@ pub enum Change {
         account: AccountId,
         device: DeviceId,
     },
-    /// Remembers the reply, and forgets the one that fell out of the window.
+    /// Remembers a reply that could not be found again.
     Remember {
         session: SessionId,
         seq: Seq,
         reply: Reply,
-        forget: Option<Seq>,
+    },
+    /// What fell out of the window, if anything was remembered there.
+    Forget {
+        session: SessionId,
+        seq: Seq,
     },
     /// A conversation just begun: also indexes it by its pair of members and under each of them.
     AddConversation(Conversation),

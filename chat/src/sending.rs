@@ -29,13 +29,13 @@ pub(crate) fn send(
         Order::Before => Ok(Outcome::reply(answered(view, session.id, session.account, turn.seq, draft))),
         Order::Now => {
             let mut outcome = place(view, position, session.account, draft).unwrap_or_else(Outcome::rejected);
-            outcome.changes.extend(session::remember(session, turn.seq, draft.id, outcome.reply.clone()));
+            outcome.changes.extend(session::remember(session, turn.seq, draft.id, &outcome.reply));
             Ok(outcome)
         }
     }
 }
 
-/// What the command was answered when it was executed.
+/// What the command was answered when it was executed: a refusal, or the place that its message has ever since.
 fn answered(view: &impl View, session: SessionId, sender: AccountId, seq: Seq, draft: &Draft<'_>) -> Reply {
     view.remembered(session, seq)
         .or_else(|| earlier(view, sender, draft).map(|reply| reply.unwrap_or_else(Reply::Rejected)))

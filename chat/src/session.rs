@@ -5,8 +5,8 @@ use crate::{
     Seq, Session, SessionId, Timestamp, View, account,
 };
 
-/// How many answers a session remembers. A client keeps fewer commands than this under way, so an
-/// answer that it still waits for is still here; beyond it, `Reply::Forgotten`.
+/// For how many commands a session remembers why they were refused. A client keeps fewer than this under way, so a
+/// refusal that it still waits for is still here; beyond it, `Reply::Forgotten`. Where a message was stored is never forgotten.
 pub const REMEMBERED_REPLIES: u64 = 256;
 
 /// How many sessions an account may have. Beyond it the oldest one that is not connected ends (the
@@ -161,10 +161,12 @@ impl Turn {
     }
 }
 
-/// Uses the number up and remembers what it was answered.
-pub(crate) fn remember(session: Session, seq: Seq, id: MessageId, reply: Reply) -> [Change; 2] {
-    let forget = seq.0.checked_sub(REMEMBERED_REPLIES).filter(|old| *old > 0).map(Seq);
-    let remember = Change::Remember { session: session.id, seq, reply, forget };
-    let numbering = Numbering { high_water: seq, last: Some(id) };
-    [Change::PutSession(Session { numbering, ..session }), remember]
+/// Uses the number up, and remembers what it was answered unless that can be told again: where a stored message is, its own id says.
+pub(crate) fn remember(session: Session, seq: Seq, id: MessageId, reply: &Reply) -> impl Iterator<Item = Change> {
+    let (session_id, numbering) = (session.id, Numbering { high_water: seq, last: Some(id) });
+    let old = seq.0.checked_sub(REMEMBERED_REPLIES).filter(|old| *old > 0);
+    let forget = old.map(|old| Change::Forget { session: session_id, seq: Seq(old) });
+    let is_found_again = matches!(reply, Reply::Stored { .. });
+    let remember = (!is_found_again).then(|| Change::Remember { session: session_id, seq, reply: reply.clone() });
+    [Some(Change::PutSession(Session { numbering, ..session })), remember, forget].into_iter().flatten()
 }

@@ -194,7 +194,7 @@ fn record(change: &Change) -> String {
         Change::PutName(key, _) | Change::RemoveName(key) => format!("name {key:?}"),
         Change::AddSession(session) | Change::PutSession(session) => format!("session {}", session.id),
         Change::RemoveSession { session, .. } => format!("session {session}"),
-        Change::Remember { session, seq, .. } => format!("reply {session} {seq}"),
+        Change::Remember { session, seq, .. } | Change::Forget { session, seq } => format!("reply {session} {seq}"),
         Change::AddConversation(conversation) | Change::PutConversation(conversation) => {
             format!("conversation {}", conversation.id)
         }

@@ -13,6 +13,7 @@ use super::App;
 use super::changes::{self, put};
 use super::digest::Digest;
 use super::entry::{AppReply, ClusterCommand, Entry};
+use super::held::Held;
 use super::keys::Key;
 use super::search::Stored;
 use super::tables::Tables;
@@ -71,6 +72,7 @@ impl App {
     fn commit(&self, steps: &mut Steps<'_>) -> Result<Done, StoreError> {
         let mut done = Done { at: Cursor::START, check: false };
         let mut news = News::default();
+        let mut held = Held::default();
         self.store.write(&mut |to| {
             let before = Tables(to).cursor()?;
             done.at = before;
@@ -83,12 +85,13 @@ impl App {
                 if term.replace(step.term) != Some(step.term) {
                     put(to, Key::Term(step.at), &step.term)?;
                 }
-                follow(to, step, &self.watched, &mut news)?;
+                follow(to, step, &mut held, &self.watched, &mut news)?;
                 self.call_for_commit(done.at, &mut news);
                 if done.check {
                     break;
                 }
             }
+            held.write(to)?;
             put(to, Key::Cursor, &done.at)?;
             if steps.taken.is_empty() {
                 to.put(Key::Applied.table(), &Key::Applied.bytes(), &steps.entries.applied())?;
@@ -205,12 +208,13 @@ impl Step {
 fn follow(
     to: &mut dyn Write,
     step: Step,
+    held: &mut Held,
     watched: &Watched,
     news: &mut News,
 ) -> Result<(), StoreError> {
     let reply = match step.entry {
         None => return Ok(()),
-        Some(Entry::Chat(command)) => follow_chat(to, step.at, &command, watched, news)?,
+        Some(Entry::Chat(command)) => follow_chat(to, (step.at, &command), held, watched, news)?,
         Some(Entry::Cluster(command)) => {
             // There are few of them, and whoever asked for one looks at what came of it.
             news.is_heard = true;
@@ -228,17 +232,17 @@ fn follow(
 
 fn follow_chat(
     to: &mut dyn Write,
-    at: Cursor,
-    command: &Command,
+    (at, command): (Cursor, &Command),
+    held: &mut Held,
     watched: &Watched,
     news: &mut News,
 ) -> Result<AppReply, StoreError> {
-    let view = Guarded::over(Tables(to));
+    let view = Guarded::over(Tables(to), std::mem::take(held));
     let outcome = chat::apply(&view, at, command);
     // Before a single change is written: what follows from a failed lookup is no outcome.
-    view.finish()?;
+    *held = view.finish()?;
     for change in &outcome.changes {
-        changes::write(to, change)?;
+        changes::write(to, held, change)?;
         match change {
             Change::PutMessage(message) => news.stored.add(message),
             Change::RemoveSession { .. } => news.ended = true,

@@ -1,56 +1,60 @@
 //! Writing what follows from a command.
 
-use chat::{AccountId, Change, Conversation, DeviceId, Message, Session, SessionId};
+use chat::{AccountId, Change, Conversation, DeviceId, Message, SessionId};
 use serde::Serialize;
 
+use super::held::Held;
 use super::keys::{self, Key};
 use super::value;
 use crate::store::StoreError;
 use crate::store::state::Write;
 
-pub(super) fn write(to: &mut dyn Write, change: &Change) -> Result<(), StoreError> {
+/// Writes a change: into the tables, or, where it may be changed again, into what is held.
+pub(super) fn write(to: &mut dyn Write, held: &mut Held, change: &Change) -> Result<(), StoreError> {
     match change {
-        Change::PutAccount(account) => put(to, Key::Account(account.id), account),
-        Change::PutName(key, account) => put(to, Key::Name(key), account),
-        Change::RemoveName(key) => remove(to, Key::Name(key)),
-        Change::AddSession(session) => add_session(to, session),
-        Change::PutSession(session) => put(to, Key::Session(session.id), session),
-        Change::RemoveSession { session, account, device } => remove_session(to, *session, *account, *device),
-        Change::Remember { session, seq, reply, forget } => {
-            if let Some(forget) = forget {
-                remove(to, Key::Reply(*session, *forget))?;
-            }
-            put(to, Key::Reply(*session, *seq), reply)
+        Change::PutAccount(account) => held.accounts.put(account.id, account.clone()),
+        Change::PutName(key, account) => held.names.put(key.clone(), *account),
+        Change::RemoveName(key) => held.names.remove(key.clone()),
+        Change::AddSession(session) => {
+            put(to, Key::Device(session.account, session.device), &session.id)?;
+            held.sessions.put(session.id, session.clone());
         }
-        Change::AddConversation(conversation) => add_conversation(to, conversation),
-        Change::PutConversation(conversation) => put(to, Key::Conversation(conversation.id), conversation),
-        Change::PutMember(conversation, account, member) => put(to, Key::Member(*conversation, *account), member),
-        Change::PutMessage(message) => put_message(to, message),
-        Change::PutFeed(account, cursor, row) => put(to, Key::Feed(*account, *cursor), row),
-        Change::RemoveFeed(account, cursor) => remove(to, Key::Feed(*account, *cursor)),
+        Change::PutSession(session) => held.sessions.put(session.id, session.clone()),
+        Change::RemoveSession { session, account, device } => {
+            held.sessions.remove(*session);
+            remove_session(to, *session, *account, *device)?;
+        }
+        Change::Remember { session, seq, reply } => put(to, Key::Reply(*session, *seq), reply)?,
+        Change::Forget { session, seq } => remove(to, Key::Reply(*session, *seq))?,
+        Change::AddConversation(conversation) => {
+            add_conversation(to, conversation)?;
+            held.pairs.put(conversation.members, conversation.id);
+            held.conversations.put(conversation.id, conversation.clone());
+        }
+        Change::PutConversation(conversation) => held.conversations.put(conversation.id, conversation.clone()),
+        Change::PutMember(conversation, account, member) => held.members.put((*conversation, *account), *member),
+        Change::PutMessage(message) => put_message(to, message)?,
+        Change::PutFeed(account, cursor, row) => put(to, Key::Feed(*account, *cursor), row)?,
+        Change::RemoveFeed(account, cursor) => remove(to, Key::Feed(*account, *cursor))?,
     }
+    Ok(())
 }
 
 pub(super) fn put<T: Serialize>(to: &mut dyn Write, key: Key<'_>, value: &T) -> Result<(), StoreError> {
     to.put(key.table(), &key.bytes(), &value::encode(value))
 }
 
-fn remove(from: &mut dyn Write, key: Key<'_>) -> Result<(), StoreError> {
+pub(super) fn remove(from: &mut dyn Write, key: Key<'_>) -> Result<(), StoreError> {
     from.delete(key.table(), &key.bytes()).map(drop)
 }
 
-fn add_session(to: &mut dyn Write, session: &Session) -> Result<(), StoreError> {
-    put(to, Key::Device(session.account, session.device), &session.id)?;
-    put(to, Key::Session(session.id), session)
-}
-
+/// Its index, and what it remembers.
 fn remove_session(
     from: &mut dyn Write,
     session: SessionId,
     account: AccountId,
     device: DeviceId,
 ) -> Result<(), StoreError> {
-    remove(from, Key::Session(session))?;
     remove(from, Key::Device(account, device))?;
     for reply in replies_of(from, session)? {
         from.delete(keys::REPLIES, &reply)?;
@@ -69,12 +73,11 @@ fn replies_of(tables: &dyn Write, session: SessionId) -> Result<Vec<Vec<u8>>, St
     Ok(replies)
 }
 
+/// Under each of its members.
 fn add_conversation(to: &mut dyn Write, conversation: &Conversation) -> Result<(), StoreError> {
     let (one, other) = conversation.members;
-    put(to, Key::Pair(one, other), &conversation.id)?;
     put(to, Key::Membership(one, conversation.id), &conversation.id)?;
-    put(to, Key::Membership(other, conversation.id), &conversation.id)?;
-    put(to, Key::Conversation(conversation.id), conversation)
+    put(to, Key::Membership(other, conversation.id), &conversation.id)
 }
 
 fn put_message(to: &mut dyn Write, message: &Message) -> Result<(), StoreError> {

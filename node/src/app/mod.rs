@@ -15,6 +15,7 @@ mod applying;
 mod changes;
 mod digest;
 mod entry;
+mod held;
 mod infos;
 mod keys;
 mod pages;

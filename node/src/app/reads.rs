@@ -4,6 +4,7 @@ use chat::{AccountId, ConversationId, Cursor, MessageId, NameKey, Replica, Sessi
 use wire::message::{AccountInfo, ConversationInfo, FeedEvent, MessageInfo};
 use wire::peer::FoundingRecord;
 
+use super::held::Held;
 use super::infos::{account_info, conversation_info, feed_event, message_info};
 use super::pages::{self, Page};
 use super::roster::{self, RosterNode};
@@ -158,7 +159,7 @@ impl App {
     /// How many messages have not reached the account, and how many accounts sent them.
     pub fn deletion_preview(&self, account: AccountId) -> Result<(u64, u64), StoreError> {
         self.at_once(|tables| {
-            let view = Guarded::over(tables);
+            let view = Guarded::over(tables, Held::default());
             let preview = chat::deletion_preview(&view, account);
             view.finish()?;
             Ok((preview.undelivered, preview.senders))

@@ -7,6 +7,7 @@ use chat::{
     Seq, Session, SessionId, View,
 };
 
+use super::held::Held;
 use super::tables::Tables;
 use crate::store::StoreError;
 
@@ -14,17 +15,19 @@ use crate::store::StoreError;
 /// whoever asked the rules must [`finish`](Guarded::finish) before believing what they said.
 pub(super) struct Guarded<'a> {
     tables: Tables<'a>,
+    held: RefCell<Held>,
     failure: RefCell<Option<StoreError>>,
 }
 
 impl<'a> Guarded<'a> {
-    pub(super) fn over(tables: Tables<'a>) -> Self {
-        Self { tables, failure: RefCell::new(None) }
+    /// Over the tables, and what is held of them.
+    pub(super) fn over(tables: Tables<'a>, held: Held) -> Self {
+        Self { tables, held: RefCell::new(held), failure: RefCell::new(None) }
     }
 
-    /// The first failure, if there was any.
-    pub(super) fn finish(self) -> Result<(), StoreError> {
-        self.failure.into_inner().map_or(Ok(()), Err)
+    /// What is held, now with what was looked at; or the first failure, if there was any.
+    pub(super) fn finish(self) -> Result<Held, StoreError> {
+        self.failure.into_inner().map_or(Ok(self.held.into_inner()), Err)
     }
 
     fn ask<T: Default>(&self, answer: Result<T, StoreError>) -> T {
@@ -37,15 +40,15 @@ impl<'a> Guarded<'a> {
 
 impl View for Guarded<'_> {
     fn account(&self, id: AccountId) -> Option<Account> {
-        self.ask(self.tables.account(id))
+        self.ask(self.held.borrow_mut().accounts.get(&id, || self.tables.account(id)))
     }
 
     fn account_named(&self, key: &NameKey) -> Option<AccountId> {
-        self.ask(self.tables.account_named(key))
+        self.ask(self.held.borrow_mut().names.get(key, || self.tables.account_named(key)))
     }
 
     fn session(&self, id: SessionId) -> Option<Session> {
-        self.ask(self.tables.session(id))
+        self.ask(self.held.borrow_mut().sessions.get(&id, || self.tables.session(id)))
     }
 
     fn session_on(&self, account: AccountId, device: DeviceId) -> Option<SessionId> {
@@ -61,11 +64,12 @@ impl View for Guarded<'_> {
     }
 
     fn conversation(&self, id: ConversationId) -> Option<Conversation> {
-        self.ask(self.tables.conversation(id))
+        self.ask(self.held.borrow_mut().conversations.get(&id, || self.tables.conversation(id)))
     }
 
     fn conversation_between(&self, one: AccountId, other: AccountId) -> Option<ConversationId> {
-        self.ask(self.tables.conversation_between(one, other))
+        let pair = (one.min(other), one.max(other));
+        self.ask(self.held.borrow_mut().pairs.get(&pair, || self.tables.conversation_between(one, other)))
     }
 
     fn conversations_of(&self, account: AccountId) -> Vec<ConversationId> {
@@ -73,7 +77,8 @@ impl View for Guarded<'_> {
     }
 
     fn member(&self, conversation: ConversationId, account: AccountId) -> Member {
-        self.ask(self.tables.member(conversation, account))
+        let look_up = || self.tables.member(conversation, account).map(Some);
+        self.ask(self.held.borrow_mut().members.get(&(conversation, account), look_up)).unwrap_or_default()
     }
 
     fn message_place(&self, sender: AccountId, id: MessageId) -> Option<(ConversationId, Cursor)> {

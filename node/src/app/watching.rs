@@ -53,6 +53,7 @@ pub(super) fn concerned(change: &Change) -> Option<AccountId> {
         | Change::PutName(..)
         | Change::RemoveName(_)
         | Change::Remember { .. }
+        | Change::Forget { .. }
         | Change::AddConversation(_)
         | Change::PutConversation(_)
         | Change::PutMember(..)

@@ -148,27 +148,21 @@ pub(super) const MUTANTS: &[Mutant] = &[
         )],
     },
     Mutant {
-        name: "replies-remembered-outside-the-transaction",
+        name: "numbering-outside-the-transaction",
         found_by: Harness::Simulation,
-        what: "what a message was answered with is written in a transaction of its own",
+        what: "how far the numbering of a session has come is written in a transaction of its own",
         edits: &[
+            ("node/src/app/held.rs", "        self.sessions.write(to, |id| Key::Session(*id))?;\n", ""),
             (
-                "node/src/app/applying.rs",
-                "        changes::write(to, change)?;\n        match change",
-                "        if matches!(change, Change::Remember { .. }) {\n            news.later.push(change.clone());\n        } else {\n            \
-                 changes::write(to, change)?;\n        }\n        match change",
-            ),
-            (
-                "node/src/app/applying.rs",
-                "    notices: Vec<(Cursor, Notice)>,\n    stored: Stored,",
-                "    notices: Vec<(Cursor, Notice)>,\n    later: Vec<Change>,\n    stored: Stored,",
+                "node/src/app/held.rs",
+                "    /// Writes what was changed, within the transaction that it was changed in.\n",
+                "    pub(super) fn write_sessions(&self, to: &mut dyn Write) -> Result<(), StoreError> {\n        \
+                 self.sessions.write(to, |id| Key::Session(*id))\n    }\n\n",
             ),
             (
                 "node/src/app/applying.rs",
                 "        self.publish(done.at, news);",
-                "        let later = std::mem::take(&mut news.later);\n        \
-                 self.store.write(&mut |to| later.iter().try_for_each(|change| changes::write(to, change)))?;\n        \
-                 self.publish(done.at, news);",
+                "        self.store.write(&mut |to| held.write_sessions(to))?;\n        self.publish(done.at, news);",
             ),
         ],
     },
@@ -217,6 +211,16 @@ pub(super) const MUTANTS: &[Mutant] = &[
             "chat/src/deletion.rs",
             "    let sessions = view.sessions_of(id).into_iter().filter_map(|id| view.session(id));",
             "    let sessions = view.session(session).into_iter();",
+        )],
+    },
+    Mutant {
+        name: "acknowledged-a-sync-too-early",
+        found_by: Harness::CrashStates,
+        what: "a transaction of the log is told of before its meta page is on the disk",
+        edits: &[(
+            "node/src/store/lmdb/writer.rs",
+            "                self.written.extend(batch);\n                committed.purged_are_left",
+            "                self.written.extend(batch);\n                self.tell(Ok(()));\n                committed.purged_are_left",
         )],
     },
     Mutant {

@@ -4,6 +4,7 @@ use chat::{Change, Memory, Replica as Place, View};
 use proptest::prelude::*;
 
 use super::super::changes;
+use super::super::held::Held;
 use super::super::keys::Key;
 use super::*;
 use crate::raft::application::SnapshotRead;
@@ -98,9 +99,11 @@ fn told(steps: &[Step]) -> (Vec<Entry>, Vec<AppReply>, Memory) {
 fn expected(memory: &Memory, at: u64) -> Vec<(Table, Row)> {
     let store = MemoryState::new(TABLES);
     let filled = store.write(&mut |to| {
+        let mut held = Held::default();
         for change in memory.records() {
-            changes::write(to, &change)?;
+            changes::write(to, &mut held, &change)?;
         }
+        held.write(to)?;
         changes::put(to, Key::Cursor, &Cursor(at))
     });
     filled.unwrap();

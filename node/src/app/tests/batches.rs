@@ -3,10 +3,11 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use chat::Notice;
+use chat::{ConversationId, Notice, Seq, Timestamp};
 use futures::FutureExt as _;
 
-use super::super::keys::ACCOUNTS;
+use super::super::changes;
+use super::super::keys::{ACCOUNTS, Key};
 use super::*;
 use crate::store::state::{Read, Staged, Write};
 
@@ -21,6 +22,21 @@ fn a_check_in_a_batch_sees_the_state_of_its_own_index() {
     let checked = single.digest();
     assert_eq!(digest_of(&batched.app, Cursor(2)), checked);
     assert_ne!(digest_of(&batched.app, Cursor(4)), checked);
+}
+
+#[test]
+fn what_an_earlier_build_remembered_of_stored_messages_makes_no_difference() {
+    let (store, mut plain) = (MemoryState::new(TABLES), Replica::in_memory());
+    let mut upgraded = Replica::over(store.clone());
+    let (alice, session) = [&mut upgraded, &mut plain].map(|replica| replica.joined("alice"))[0];
+    let remembered = |seq, reply: &Reply| {
+        store.write(&mut |to| changes::put(to, Key::Reply(session, Seq(seq)), reply)).unwrap();
+    };
+    let (id, conversation, sent_at) = (MessageId(1), ConversationId(9), Timestamp(1));
+    remembered(1, &Reply::Stored { id, conversation, cursor: Cursor(9), to: alice, sent_at, recipient_active: true });
+    assert_eq!(upgraded.digest(), plain.digest());
+    remembered(2, &Reply::Rejected(chat::Rejection::NoSuchAccount));
+    assert_ne!(upgraded.digest(), plain.digest(), "refusals count");
 }
 
 #[test]

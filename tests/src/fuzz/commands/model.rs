@@ -152,8 +152,23 @@ impl Model {
             return Ok(reply);
         }
         // Runs are shorter than what is remembered.
-        let remembered = self.session_mut(session).replies.get(&seq).cloned();
-        Ok(remembered.unwrap_or(Reply::SequenceGap { numbering }))
+        match self.session_mut(session).replies.get(&seq).cloned() {
+            None => Ok(Reply::SequenceGap { numbering }),
+            Some(refused @ Reply::Rejected(_)) => Ok(refused),
+            // Where a message is, its id says.
+            Some(_) => Ok(self.earlier(sender, draft).unwrap_or(Ok(Reply::Forgotten))?),
+        }
+    }
+
+    /// The answer about a message that the id names already.
+    fn earlier(
+        &self,
+        from: AccountId,
+        (id, to, text, _): (MessageId, &Recipient, &Text, Timestamp),
+    ) -> Option<Result<Reply, Rejection>> {
+        let earlier = self.messages.iter().find(|one| one.from == from && one.id == id)?;
+        let is_same = earlier.text == *text && self.means(to, earlier.to);
+        Some(if is_same { Ok(self.stored(earlier)) } else { Err(Rejection::IdConflict(id)) })
     }
 
     fn store(
@@ -161,9 +176,8 @@ impl Model {
         from: AccountId,
         (id, to, text, at): (MessageId, &Recipient, &Text, Timestamp),
     ) -> Result<Reply, Rejection> {
-        if let Some(earlier) = self.messages.iter().find(|one| one.from == from && one.id == id) {
-            let is_same = earlier.text == *text && self.means(to, earlier.to);
-            return if is_same { Ok(self.stored(earlier)) } else { Err(Rejection::IdConflict(id)) };
+        if let Some(earlier) = self.earlier(from, (id, to, text, at)) {
+            return earlier;
         }
         let to = match to {
             Recipient::Account(id) => self.living(*id)?.id,
