@@ -13,14 +13,15 @@
 //!    leader, once, over the stream that it keeps to each node.
 //! 5. [`raft::Raft::propose`] puts it into the log: `raft::log` hands the bytes to [`store::log::EntryLog`],
 //!    and `raft::append` streams the same entry to every follower without waiting for the disk.
-//! 6. `store::lmdb::writer` takes everything that is queued, writes one transaction, syncs it, and only
-//!    then says so. A majority having said so, the entry is committed.
+//! 6. `store::lmdb::writer` takes everything that is queued, writes one transaction, and says so once the next
+//!    sync has taken it to the disk. A majority having said so, the entry is committed.
 //! 7. `raft::machine` gives committed entries, many at a time, to [`app::App`], the one
 //!    [`raft::application::Application`]: in one transaction `chat::apply` says what follows, its changes
-//!    are written, the reply is remembered, and the index is advanced.
+//!    are written, a refusal is remembered, and the index is advanced.
 //! 8. The reply leaves from within that transaction, back the way it came: the entry is on a majority's
 //!    disks, and applying it anew would give the same reply.
-//! 9. After the commit [`app::App::applied`] moves. Each subscription ([`feed`]), at whichever node, reads
+//! 9. The transaction is committed when somebody on this node waits to see it ([`raft::demand`]), or a little later.
+//!    After that [`app::App::applied`] moves. Each subscription ([`feed`]), at whichever node, reads
 //!    on in its account's feed from where it has got to, and pushes.
 //!
 //! Beside this: [`formation`] founds a cluster, or joins one; [`autopilot`] decides who votes;
