@@ -78,10 +78,9 @@ impl App {
         let cursor = Tables(&*store.read()?).cursor()?;
         let (applied, notices) = (watch::Sender::new(cursor), broadcast::Sender::new(NOTICES_MAX));
         let failure = watch::Sender::new(None);
-        let demand = Demand::default();
         let digests = Digests::begin(failure.clone())?;
-        let indexer = Arc::new(Indexer::begin(store.clone(), demand.clone(), failure.clone())?);
-        let (watched, endings) = (Watched::default(), Arc::default());
+        let indexer = Arc::new(Indexer::begin(store.clone(), failure.clone())?);
+        let (demand, watched, endings) = (Demand::default(), Watched::default(), Arc::default());
         Ok(Arc::new(Self { store, applied, demand, watched, notices, digests, indexer, endings, failure }))
     }
 
