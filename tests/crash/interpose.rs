@@ -297,7 +297,7 @@ unsafe extern "C" fn write(fd: c_int, bytes: *const c_void, size: size_t) -> ssi
 
 /// The two meta pages of a database; nothing else is written there, and each of them only in part.
 const META_PAGES_BYTES: off_t = 8_192;
-const META_SIZE_MAX_BYTES: ssize_t = 1_024;
+const META_SIZE_MAX_BYTES: usize = 1_024;
 
 /// Writes to meta pages that are noted once their file was synced: which file, where, and what.
 static LATE: Mutex<Vec<(u64, off_t, Vec<u8>)>> = Mutex::new(Vec::new());
@@ -306,10 +306,14 @@ fn late() -> MutexGuard<'static, Vec<(u64, off_t, Vec<u8>)>> {
     LATE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn meta_pages_are_late() -> bool {
+    syncs(Syncing::MetaPagesLate) && !syncs(Syncing::On)
+}
+
 /// Whether the write is kept for later.
 fn comes_late(fd: c_int, bytes: &[u8], offset: off_t) -> bool {
-    let is_meta = offset < META_PAGES_BYTES && bytes.len() <= META_SIZE_MAX_BYTES as usize;
-    if !is_meta || syncs(Syncing::On) {
+    let is_meta = offset < META_PAGES_BYTES && bytes.len() <= META_SIZE_MAX_BYTES;
+    if !is_meta || !meta_pages_are_late() {
         return false;
     }
     let Some((_, opened)) = recorded(fd).filter(|(_, opened)| opened.path.ends_with(b"data.mdb")) else { return false };
@@ -437,7 +441,9 @@ extern "C" fn fsync(fd: c_int) -> c_int {
 #[unsafe(no_mangle)]
 extern "C" fn fdatasync(fd: c_int) -> c_int {
     let result = if syncs(Syncing::MetaPagesLate) { sync(libc::SYS_fdatasync, fd) } else { 0 };
-    note_late(fd);
+    if meta_pages_are_late() {
+        note_late(fd);
+    }
     result
 }
 

@@ -113,13 +113,18 @@ fn check_flags(env: &Env, sync: Sync, dir: &Path) -> Result<(), StoreError> {
 
 /// A file that lost its end would not fail a read but kill the process: the map reaches beyond it.
 fn check_size(env: &Env, dir: &Path) -> Result<(), StoreError> {
-    let expected = (env.info().last_page_number as u64 + 1) * u64::from(env.unnamed_database_stat().page_size);
+    let expected = used_bytes(env);
     let actual = env.real_disk_size().map_err(|error| failed("open", dir, error))?;
     if actual < expected {
         let what = format!("the database (it has {actual} bytes of {expected})");
         return Err(StoreError::Damaged { place: dir.display().to_string(), what });
     }
     Ok(())
+}
+
+/// How much of the file is in use, from its beginning.
+pub(super) fn used_bytes(env: &Env) -> u64 {
+    (env.info().last_page_number as u64 + 1) * u64::from(env.unnamed_database_stat().page_size)
 }
 
 /// The part of a map that tables may fill, in quarters. A transaction writes the pages that it changes anew, those of the one before are

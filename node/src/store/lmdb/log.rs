@@ -37,7 +37,7 @@ impl LmdbLog {
         let queue = Arc::new(Queue::default());
         let path = dir.join(env::DATA);
         let mut growth = Growth::open(&path).map_err(|error| StoreError::io("open", &path, &error))?;
-        growth.keep_ahead_of(tables.used_bytes());
+        growth.keep_ahead_of(env::used_bytes(&tables.env));
         let writer = Writer {
             tables: tables.clone(),
             tail: tail.clone(),

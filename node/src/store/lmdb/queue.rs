@@ -65,11 +65,7 @@ impl Queue {
             return Err(op);
         }
         let is_wanted = op.on_disk.is_some();
-        match waiting.ops.back_mut() {
-            // The older one would be written over at once.
-            Some(last) if last.is_replaced_by(&op) => *last = op,
-            _ => waiting.ops.push_back(op),
-        }
+        waiting.ops.push_back(op);
         waiting.wanted += usize::from(is_wanted);
         // With a full queue others may wait for the writer, too.
         if waiting.is_idle && (is_wanted || waiting.ops.len() >= QUEUE_MAX) {
@@ -164,16 +160,6 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_written_over_is_left_out() {
-        let queue = Queue::default();
-        for key in ["a", "a", "b", "a"] {
-            queue.push(|| op(key, false)).unwrap();
-        }
-        queue.push(|| op("a", true)).unwrap();
-        assert_eq!(keys(queue.take()), ["a", "b", "a"], "in the order of the calls all the same");
-    }
-
-    #[test]
     fn what_nobody_waits_for_is_taken_after_a_while() {
         let queue = Queue::default();
         queue.push(|| op("a", false)).unwrap();
@@ -183,8 +169,8 @@ mod tests {
     #[test]
     fn whoever_finds_it_full_waits_for_room() {
         let queue = Arc::new(Queue::default());
-        for index in 0..QUEUE_MAX {
-            queue.push(|| op(["a", "b"][index % 2], false)).unwrap();
+        for _ in 0..QUEUE_MAX {
+            queue.push(|| op("a", false)).unwrap();
         }
         let pusher = thread::spawn({
             let queue = Arc::clone(&queue);

@@ -62,14 +62,6 @@ impl Op {
             Change::Put { value, .. } => value.len(),
         }
     }
-
-    /// Whether nothing is left of it, and nobody misses it, once this other one is written right behind it.
-    pub(super) fn is_replaced_by(&self, other: &Self) -> bool {
-        match (&self.change, &other.change) {
-            (Change::Put { key: one, .. }, Change::Put { key: other, .. }) => one == other && self.on_disk.is_none(),
-            _ => false,
-        }
-    }
 }
 
 /// What became of a transaction.
@@ -107,11 +99,6 @@ impl Tables {
     fn remove_growth(&self) -> heed::Result<()> {
         let mut txn = self.env.write_txn()?;
         if self.records.delete(&mut txn, GROWTH)? { txn.commit() } else { Ok(()) }
-    }
-
-    /// How much of the file is in use, from its beginning.
-    pub(super) fn used_bytes(&self) -> u64 {
-        (self.env.info().last_page_number as u64 + 1) * u64::from(self.env.unnamed_database_stat().page_size)
     }
 
     pub(super) fn room_bytes(&self) -> u64 {

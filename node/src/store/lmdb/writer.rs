@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use super::env;
 use super::growth::Growth;
 use super::queue::{Next, Queue};
 use super::reader::SharedTail;
@@ -54,7 +55,7 @@ impl Writer {
         };
         match result {
             Ok(committed) => {
-                self.growth.keep_ahead_of(self.tables.used_bytes());
+                self.growth.keep_ahead_of(env::used_bytes(&self.tables.env));
                 if committed.has_synced {
                     self.tell(Ok(()));
                 }
