@@ -181,10 +181,14 @@ impl Machines {
 
     /// Told to end, it has to end in good order.
     pub(crate) fn terminate(&mut self, number: Number) {
+        let Some(id) = self.get(number).and_then(|machine| Some(machine.child.as_ref()?.id())) else { return };
+        // One that was started a moment ago may be nothing but a program that is being loaded.
+        let listens = process::listens_to_sigterm(id);
         self.signal(number, "TERM");
         let Some(mut child) = self.get(number).and_then(|machine| machine.child.take()) else { return };
         match ended(&mut child, ENDS_WITHIN) {
             Some(status) if status.success() => {}
+            Some(status) if !listens && status.signal() == Some(process::SIGTERM) => {}
             Some(status) => self.complain(number, &format!("told to end, it ended with {status}")),
             None => {
                 self.complain(number, "told to end, it goes on");

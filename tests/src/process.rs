@@ -3,6 +3,9 @@
 use std::fs;
 use std::time::Duration;
 
+/// Its number on every kind of machine that has Linux's usual numbers.
+pub const SIGTERM: i32 = 15;
+
 /// A field of the process's status, such as `State:`.
 pub fn status(process: u32, field: &str) -> Option<String> {
     line(process, "status", field)
@@ -25,6 +28,13 @@ pub fn cpu_time(process: u32) -> Option<Duration> {
     let (_, numbers) = stat.rsplit_once(')')?;
     let ticks = numbers.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok());
     Some(Duration::from_millis(10 * ticks.sum::<u64>()))
+}
+
+/// Whether the process does something of its own when it is told to end: one that has just begun does not yet.
+pub fn listens_to_sigterm(process: u32) -> bool {
+    // A mask in hexadecimal; the first bit is signal 1.
+    let caught = status(process, "SigCgt:").and_then(|mask| u64::from_str_radix(&mask, 16).ok());
+    caught.is_some_and(|mask| mask >> (SIGTERM - 1) & 1 == 1)
 }
 
 fn line(process: u32, file: &str, field: &str) -> Option<String> {

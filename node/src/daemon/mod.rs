@@ -26,6 +26,7 @@ use wire::transport::libp2p::{Config as NetworkConfig, Libp2p, Limits};
 
 pub use self::node::{Keys, Node, Parts, Timing};
 use self::place::Place;
+use self::signals::Signals;
 use crate::app;
 use crate::autopilot;
 use crate::clock::{Clock, SystemClock};
@@ -83,17 +84,21 @@ impl From<StoreError> for DaemonError {
 /// Runs the daemon until it is told to stop.
 pub fn run(config: DaemonConfig) -> Result<(), DaemonError> {
     logging::start(config.log_format);
-    let place = Place::take(&config, &SystemClock)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| DaemonError::mendable(format!("cannot start: {error}")))?;
-    let ended = runtime.block_on(run_in(config, place));
+    // First of all: told to end while it waits for its disk, it ends in good order, too, once it has got so far.
+    let signals = {
+        let _within = runtime.enter();
+        Signals::listen(config.until_eof)?
+    };
+    let place = Place::take(&config, &SystemClock)?;
+    let ended = runtime.block_on(run_in(config, place, signals));
     // What still hangs, such as a disk, must not keep the process.
     runtime.shutdown_timeout(SHUT_DOWN_WITHIN);
     ended
 }
 
-async fn run_in(config: DaemonConfig, place: Place) -> Result<(), DaemonError> {
-    let mut signals = signals::Signals::listen(config.until_eof)?;
+async fn run_in(config: DaemonConfig, place: Place, mut signals: Signals) -> Result<(), DaemonError> {
     let transport = listen(&config, &place).await?;
     let runtime = RuntimeFolder(config.paths.nodes_dir());
     let folder = Arc::clone(&place.folder);
