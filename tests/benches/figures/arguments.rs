@@ -5,13 +5,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{failover, fanout, history, idle, sender};
+use crate::failover::{self, Gone};
+use crate::{fanout, history, idle, sender};
 
 /// See the module.
 pub(crate) enum Wanted {
     Figures(Vec<Subject>),
     /// To be the process that sends.
     Loader(sender::Start),
+    /// To be the process that sends by real clients.
+    RealLoader(sender::Start),
     /// To be the process whose clients are idle.
     Idle(sender::Start),
     /// To be a process of the floor; without followers it is one itself.
@@ -30,7 +33,7 @@ pub(crate) enum Wanted {
 /// What is measured.
 pub(crate) enum Subject {
     Cluster(Cluster),
-    Failover { kills: usize },
+    Failover { kills: usize, kinds: Vec<Gone> },
     Fanout { readers: usize },
     History { messages: Vec<usize> },
     Idle { clients: usize },
@@ -50,6 +53,16 @@ pub(crate) struct Cluster {
     /// How long a round takes.
     pub(crate) span: Duration,
     pub(crate) json: bool,
+    pub(crate) client: Kind,
+}
+
+/// Who sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Clients as lean as the protocol allows: on a machine that has all of it, the cluster is measured and not they.
+    Lean,
+    /// The client that the app embeds.
+    Real,
 }
 
 /// So many clients have one message under way each, unless others are asked for.
@@ -62,8 +75,8 @@ const WINDOW: usize = 256;
 const ROUNDS: usize = 3;
 const SPAN: Duration = Duration::from_secs(5);
 
-const USAGE: &str = "usage: [cluster [--clients N,…] [--pipelined] [--seconds S] [--rounds R] [--nodes 3|5] [--format json|text]] \
-                     [failover [KILLS]] [fanout [READERS]] [history [MESSAGES,…]] [idle [CLIENTS]] [restart] [search] [ui]";
+const USAGE: &str = "usage: [cluster [--clients N,…] [--client lean|real] [--pipelined] [--seconds S] [--rounds R] [--nodes 3|5] [--format json|text]] \
+                     [failover [KILLS] [--only killed|silent]] [fanout [READERS]] [history [MESSAGES,…]] [idle [CLIENTS]] [restart] [search] [ui]";
 
 /// Understands the arguments, ours and the one that cargo gives to every benchmark.
 pub(crate) fn parse(all: &[String]) -> Result<Wanted, String> {
@@ -82,7 +95,11 @@ pub(crate) fn parse(all: &[String]) -> Result<Wanted, String> {
                 }
                 Subject::Cluster(cluster(&options)?)
             }
-            "failover" => Subject::Failover { kills: count(&mut words, failover::KILLS)? },
+            "failover" => {
+                let kills = count(&mut words, failover::KILLS)?;
+                let only = words.next_if(|word| *word == "--only").map(|_| kind(words.next())).transpose()?;
+                Subject::Failover { kills, kinds: only.map_or(failover::ALL.to_vec(), |only| vec![only]) }
+            }
             "fanout" => Subject::Fanout { readers: count(&mut words, fanout::READERS)? },
             "history" => {
                 let messages = words.next_if(|word| begins_with_digit(word)).map(numbers).transpose()?;
@@ -98,7 +115,7 @@ pub(crate) fn parse(all: &[String]) -> Result<Wanted, String> {
     if subjects.is_empty() {
         // All that needs no desktop.
         let (closed, pipelined) = (cluster(&[])?, cluster(&[("--pipelined", "")])?);
-        let failover = Subject::Failover { kills: failover::KILLS };
+        let failover = Subject::Failover { kills: failover::KILLS, kinds: failover::ALL.to_vec() };
         let (fanout, idle) = (Subject::Fanout { readers: fanout::READERS }, Subject::Idle { clients: idle::CLIENTS });
         let cluster = [Subject::Cluster(closed), Subject::Cluster(pipelined)];
         subjects = cluster.into_iter().chain([failover, fanout, idle, Subject::Restart, Subject::Search]).collect();
@@ -111,6 +128,14 @@ fn count<'a>(words: &mut Peekable<impl Iterator<Item = &'a str>>, otherwise: usi
     words.next_if(|word| begins_with_digit(word)).map_or(Ok(otherwise), number)
 }
 
+fn kind(word: Option<&str>) -> Result<Gone, String> {
+    match word {
+        Some("killed") => Ok(Gone::Killed),
+        Some("silent") => Ok(Gone::Silent),
+        _ => Err(format!("a leader is killed, or silent; {USAGE}")),
+    }
+}
+
 fn begins_with_digit(word: &str) -> bool {
     word.starts_with(|first: char| first.is_ascii_digit())
 }
@@ -120,10 +145,20 @@ fn numbers(text: &str) -> Result<Vec<usize>, String> {
 }
 
 fn cluster(options: &[(&str, &str)]) -> Result<Cluster, String> {
-    let mut wanted = Cluster { nodes: 3, clients: Vec::new(), window: 1, rounds: ROUNDS, span: SPAN, json: false };
+    let mut wanted = Cluster {
+        nodes: 3,
+        clients: Vec::new(),
+        window: 1,
+        rounds: ROUNDS,
+        span: SPAN,
+        json: false,
+        client: Kind::Lean,
+    };
     for (option, value) in options {
         match *option {
             "--clients" => wanted.clients = numbers(value)?,
+            "--client" if *value == "lean" => wanted.client = Kind::Lean,
+            "--client" if *value == "real" => wanted.client = Kind::Real,
             "--pipelined" => wanted.window = WINDOW,
             "--seconds" => wanted.span = Duration::from_secs(number(value)? as u64),
             "--rounds" => wanted.rounds = number(value)?,
@@ -146,6 +181,7 @@ fn role(all: &[String]) -> Result<Option<Wanted>, String> {
     let Some((role, rest)) = all.split_first() else { return Ok(None) };
     Ok(Some(match (role.as_str(), rest) {
         ("--loader", [start]) => Wanted::Loader(self::start(start)?),
+        ("--real-loader", [start]) => Wanted::RealLoader(self::start(start)?),
         ("--idle", [start]) => Wanted::Idle(self::start(start)?),
         ("--floor-node", [folder, followers @ ..]) => Wanted::FloorNode {
             folder: folder.into(),

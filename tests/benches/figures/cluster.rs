@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::arguments::Cluster as Wanted;
+use crate::arguments::{Cluster as Wanted, Kind};
 use crate::floor::Floor;
 use crate::founded;
 use crate::loader::{Loader, Order, Sent};
@@ -42,7 +42,11 @@ fn one(wanted: &Wanted, clients: usize) -> bool {
     let names = cluster.running();
     let processes: Vec<_> = names.iter().map(|name| cluster.process(name)).collect();
     let start = serde_json::to_string(&Start::of(&cluster, clients, wanted.window)).expect("plain data");
-    let mut sender = Loader::start(&["--loader".to_owned(), start]);
+    let loader = match wanted.client {
+        Kind::Lean => "--loader",
+        Kind::Real => "--real-loader",
+    };
+    let mut sender = Loader::start(&[loader.to_owned(), start]);
     // On the same disk.
     let folder = TempDir::new().expect("a temporary folder can be made");
     let floor = Floor::start(wanted.nodes, folder.path());
@@ -92,6 +96,7 @@ fn print(wanted: &Wanted, clients: usize, rounds: &[Round], whole: bool) {
             "mode": if wanted.window > 1 { "pipelined" } else { "closed" },
             "nodes": wanted.nodes,
             "clients": clients,
+            "client": if wanted.client == Kind::Real { "real" } else { "lean" },
             "window": wanted.window,
             "rounds": rounds.len(),
             "acked_per_s": rounded(acknowledged.median),

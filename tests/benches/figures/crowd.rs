@@ -146,9 +146,13 @@ pub(crate) fn text(name: &str, number: usize) -> String {
 }
 
 /// Whether somebody finds exactly what was acknowledged, in order.
-#[expect(clippy::print_stderr, reason = "what is missing is to be heard of, wherever this runs")]
 pub(crate) async fn reads_back(name: &str, person: &mut Person, sent: usize) -> bool {
-    let texts = person.texts(name).await;
+    is_whole(name, &person.texts(name).await, sent)
+}
+
+/// Whether these are somebody's first so many messages, each once and in order.
+#[expect(clippy::print_stderr, reason = "what is missing is to be heard of, wherever this runs")]
+pub(crate) fn is_whole(name: &str, texts: &[String], sent: usize) -> bool {
     let same = texts.len() == sent && texts.iter().enumerate().all(|(number, found)| *found == text(name, number));
     if !same {
         eprintln!("{name}: {sent} acknowledged, {} found", texts.len());

@@ -1,18 +1,15 @@
 //! How long nothing is acknowledged after the leader is gone, with 64 real clients that fail over: after its process was killed, so that
 //! its connections are reset, and after it was stopped, so that it falls silent.
 
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use client::{Access, Client, Config, Want};
-use tempfile::TempDir;
+use client::Client;
 use tests::{Cluster, eventually};
 use tokio::task::JoinHandle;
-use wire::message::To;
 
 use crate::statistics::{Latencies, ms};
-use crate::{MESSAGE_SIZE_BYTES, crowd, founded};
+use crate::{MESSAGE_SIZE_BYTES, founded, real};
 
 const CLIENTS: usize = 64;
 pub(crate) const KILLS: usize = 10;
@@ -22,7 +19,7 @@ const WATCHED: Duration = Duration::from_secs(4);
 
 /// How the leader goes, and comes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Gone {
+pub(crate) enum Gone {
     /// `kill -9`; started again.
     Killed,
     /// `kill -STOP`; then `-CONT`.
@@ -32,19 +29,23 @@ enum Gone {
 /// When each message was acknowledged.
 type Acknowledged = Arc<Mutex<Vec<Instant>>>;
 
-/// Measures and prints, as many of each kind. False: something acknowledged is missing or doubled.
-pub(crate) async fn measure(kills: usize) -> bool {
+/// Every way to go.
+pub(crate) const ALL: [Gone; 2] = [Gone::Killed, Gone::Silent];
+
+/// Measures and prints, as many of each of these kinds. False: something acknowledged is missing or doubled.
+pub(crate) async fn measure(kills: usize, kinds: &[Gone]) -> bool {
     let mut cluster = founded(3);
-    let profiles = memory_folder();
+    let profiles = real::profiles();
     let acknowledged = Acknowledged::default();
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut senders = Vec::new();
     for number in 0..CLIENTS {
-        let (name, client) = log_in(&cluster, profiles.path(), &format!("f{number}")).await;
+        let name = format!("f{number}");
+        let client = real::sign_up_at(&cluster, profiles.path(), &name).await;
         senders.push(start_sending(name, client, acknowledged.clone(), stopped.clone()));
     }
     let mut silences = Vec::new();
-    for gone in [Gone::Killed, Gone::Silent] {
+    for &gone in kinds {
         let mut of_kind = Vec::new();
         for _ in 0..kills {
             of_kind.push(silence_without(&mut cluster, gone, &acknowledged).await);
@@ -73,25 +74,6 @@ pub(crate) async fn measure(kills: usize) -> bool {
     whole
 }
 
-/// A folder for the clients' profiles that is not on the nodes' disk: in life they are on other machines.
-fn memory_folder() -> TempDir {
-    let memory = Path::new("/dev/shm");
-    let folder = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() };
-    folder.expect("a temporary folder can be made")
-}
-
-/// The real client, in a profile of its own.
-pub(crate) async fn log_in(cluster: &Cluster, profiles: &Path, name: &str) -> (String, Client) {
-    let mut config = Config::new(profiles.join(name), profiles.join("no-nodes-here"));
-    config.access = Access::from_secret(&crowd::secret(cluster).to_text()).expect("the secret is well formed");
-    config.seeds = crowd::addresses(cluster);
-    config.mdns = false;
-    config.deadline = Duration::from_secs(60);
-    let client = Client::open(config).expect("the client opens");
-    client.create_account(name, "a password").await.expect("the account is created");
-    (name.to_owned(), client)
-}
-
 /// Sends in a closed loop until told to stop, then reads back. Answers whether everything was there.
 fn start_sending(
     name: String,
@@ -103,27 +85,12 @@ fn start_sending(
         let mut sent = Vec::new();
         while !*stopped.borrow() {
             let text = format!("{:<MESSAGE_SIZE_BYTES$}", sent.len());
-            let id = client.send(To::Name(name.clone()), text.clone(), None).await.expect("the outbox takes it");
-            client.settled(id, Want::Stored, Duration::from_secs(60)).await.expect("stored within a minute");
+            real::send(&client, &name, text.clone()).await;
             acknowledged.lock().expect("nobody panicked").push(Instant::now());
             sent.push(text);
         }
-        read_back(&name, &client).await == sent
+        real::texts(&client, &name).await == sent
     })
-}
-
-async fn read_back(name: &str, client: &Client) -> Vec<String> {
-    let mut texts = Vec::new();
-    let mut after = Some(chat::Cursor::START);
-    loop {
-        let page = client.messages(To::Name(name.to_owned()), None, after, 500).await.expect("the history can be read");
-        let (_, page) = page;
-        after = page.items.last().map(|message| message.cursor).or(after);
-        texts.extend(page.items.into_iter().map(|message| message.text));
-        if !page.more {
-            return texts;
-        }
-    }
 }
 
 async fn silence_without(cluster: &mut Cluster, gone: Gone, acknowledged: &Acknowledged) -> Duration {

@@ -11,7 +11,7 @@ use crate::loader::{Loader, Order, Sent};
 use crate::person::Person;
 use crate::sender::Start;
 use crate::statistics::{Latencies, milliseconds};
-use crate::{MESSAGE_SIZE_BYTES, crowd, failover, founded, restart};
+use crate::{MESSAGE_SIZE_BYTES, crowd, founded, real, restart};
 
 /// How many messages the conversation has, one after the other, unless told otherwise.
 pub(crate) const MESSAGES: &[usize] = &[10_000, 100_000, 1_000_000];
@@ -38,8 +38,8 @@ const TALKER: &str = "talker";
 /// Measures and prints. False: something that was stored was not found.
 pub(crate) async fn measure(messages: &[usize]) -> bool {
     let mut cluster = founded(3);
-    let (_, reader) = failover::log_in(&cluster, cluster.home(), READER).await;
-    let (_, sender) = failover::log_in(&cluster, cluster.home(), "sender").await;
+    let reader = real::sign_up_at(&cluster, cluster.home(), READER).await;
+    let sender = real::sign_up_at(&cluster, cluster.home(), "sender").await;
     let transport = crowd::new_transport().await;
     let mut talker = talker(&cluster, &*transport).await;
     let start = serde_json::to_string(&Start::of(&cluster, SENDERS, 1)).expect("plain data");

@@ -17,6 +17,7 @@ mod idle;
 mod loader;
 mod machine;
 mod person;
+mod real;
 mod restart;
 mod search;
 mod sender;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     match arguments::parse(&arguments) {
         Ok(Wanted::Figures(subjects)) => figures(&subjects),
         Ok(Wanted::Loader(start)) => sender::run(&start),
+        Ok(Wanted::RealLoader(start)) => real::run(&start),
         Ok(Wanted::Idle(start)) => idle::run(&start),
         Ok(Wanted::FloorNode { folder, followers }) => floor::server::run(&folder, &followers),
         Ok(Wanted::FloorLoader { address, clients, window }) => floor::sender::run(address, clients, window),
@@ -55,7 +57,7 @@ fn figures(subjects: &[Subject]) -> ExitCode {
     for subject in subjects {
         whole &= match subject {
             Subject::Cluster(wanted) => cluster::measure(wanted),
-            Subject::Failover { kills } => runtime.block_on(failover::measure(*kills)),
+            Subject::Failover { kills, kinds } => runtime.block_on(failover::measure(*kills, kinds)),
             Subject::Fanout { readers } => runtime.block_on(fanout::measure(*readers)),
             Subject::History { messages } => runtime.block_on(history::measure(messages)),
             Subject::Idle { clients } => idle::measure(*clients),

@@ -7,7 +7,7 @@ use client::{Client, Cursor, To};
 use tests::Cluster;
 
 use crate::statistics::{Latencies, ms};
-use crate::{MESSAGE_SIZE_BYTES, crowd, failover, founded};
+use crate::{MESSAGE_SIZE_BYTES, crowd, founded, real};
 
 const MESSAGES: usize = 50_000;
 
@@ -20,7 +20,7 @@ const TIMES: usize = 100;
 /// Measures and prints. False: something that was stored was not found.
 pub(crate) async fn measure() -> bool {
     let mut cluster = founded(3);
-    let (_, reader) = failover::log_in(&cluster, cluster.home(), "reader").await;
+    let reader = real::sign_up_at(&cluster, cluster.home(), "reader").await;
     let empty = state_bytes(&mut cluster);
     let one_word = crowd::fill_with(&cluster, MESSAGES, "one", Some("reader"), one_word).await;
     let plain = state_bytes(&mut cluster);
