@@ -17,8 +17,8 @@ use std::os::fd::{AsRawFd, IntoRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::ptr;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use libc::{mode_t, off_t, size_t, ssize_t};
 
@@ -50,6 +50,33 @@ static RECORDING: OnceLock<Recorder> = OnceLock::new();
 /// Held from a call that changes a name until it is noted: another thread may find the name at once, and what it does there must not be
 /// noted before.
 static NAMING: Mutex<()> = Mutex::new(());
+
+/// Shared by the calls that are being carried out and noted. A process that is killed takes it for itself first: what such a call has
+/// done must be noted, or what was recorded is not what is on the disk.
+static CALLS: RwLock<()> = RwLock::new(());
+
+/// The process is being killed: nothing more is begun.
+static ENDS: AtomicBool = AtomicBool::new(false);
+
+/// Held from a call until it is noted, where this process is recorded. It never comes back in one that is being killed.
+fn begin() -> Option<RwLockReadGuard<'static, ()>> {
+    RECORDING.get()?;
+    while ENDS.load(Ordering::SeqCst) {
+        std::thread::park();
+    }
+    Some(CALLS.read().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Kills this process, as soon as nothing is between a call and its note.
+fn end() {
+    ENDS.store(true, Ordering::SeqCst);
+    // The one that ends it is such a call itself.
+    std::thread::spawn(|| {
+        let _all = CALLS.write();
+        // SAFETY: it ends this process, which is what it is for.
+        unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+    });
+}
 
 /// Where a process notes what it does.
 struct Recorder {
@@ -113,8 +140,7 @@ impl Recorder {
         assert_eq!(usize::try_from(written), Ok(whole), "a note can be written");
         let counted = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
         if counted == Ok(1) {
-            // SAFETY: it ends this process, which is what it is for.
-            unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+            end();
         }
     }
 }
@@ -200,6 +226,7 @@ unsafe fn open_at(dir: c_int, path: *const c_char, flags: c_int, mode: mode_t) -
     let open = |flags: c_int| int(unsafe { libc::syscall(libc::SYS_openat, dir, path, flags, mode) });
     // SAFETY: as promised by the caller.
     let Some((recorder, below)) = (unsafe { recorded_path(dir, path) }) else { return open(flags) };
+    let _call = begin();
     let creates = flags & libc::O_CREAT != 0;
     let _naming = creates.then(naming);
     loop {
@@ -287,6 +314,7 @@ unsafe fn slice<'a>(bytes: *const c_void, size: ssize_t) -> &'a [u8] {
 unsafe extern "C" fn write(fd: c_int, bytes: *const c_void, size: size_t) -> ssize_t {
     // SAFETY: as promised by the caller, of whose bytes so many were written.
     unsafe {
+        let _call = begin();
         let written = libc::syscall(libc::SYS_write, fd, bytes, size) as ssize_t;
         if written > 0 && RECORDING.get().is_some() {
             wrote(fd, slice(bytes, written), None);
@@ -335,6 +363,7 @@ fn note_late(fd: c_int) {
 unsafe fn write_at(fd: c_int, bytes: *const c_void, size: size_t, offset: off_t) -> ssize_t {
     // SAFETY: as promised by the caller, of whose bytes so many were written.
     unsafe {
+        let _call = begin();
         let written = libc::syscall(libc::SYS_pwrite64, fd, bytes, size, offset) as ssize_t;
         if written > 0 && !comes_late(fd, slice(bytes, written), offset) {
             wrote(fd, slice(bytes, written), Some(offset));
@@ -381,6 +410,7 @@ unsafe fn joined(pieces: *const libc::iovec, count: c_int, size: ssize_t) -> Vec
 unsafe extern "C" fn writev(fd: c_int, pieces: *const libc::iovec, count: c_int) -> ssize_t {
     // SAFETY: as promised by the caller.
     unsafe {
+        let _call = begin();
         let written = libc::syscall(libc::SYS_writev, fd, pieces, count) as ssize_t;
         // Most of these go to sockets.
         if written > 0 && recorded(fd).is_some() {
@@ -395,6 +425,7 @@ unsafe extern "C" fn writev(fd: c_int, pieces: *const libc::iovec, count: c_int)
 unsafe fn write_pieces_at(fd: c_int, pieces: *const libc::iovec, count: c_int, offset: off_t) -> ssize_t {
     // SAFETY: as promised by the caller. The kernel takes the offset in two halves; on 64 bits the lower one has all of it.
     unsafe {
+        let _call = begin();
         let written = libc::syscall(libc::SYS_pwritev, fd, pieces, count, offset, 0) as ssize_t;
         if written > 0 && recorded(fd).is_some() {
             wrote(fd, &joined(pieces, count, written), Some(offset));
@@ -421,6 +452,7 @@ unsafe extern "C" fn pwritev64(fd: c_int, pieces: *const libc::iovec, count: c_i
 
 /// Syncs by this system call.
 fn sync(number: c_long, fd: c_int) -> c_int {
+    let _call = begin();
     let begun = RECORDING.get().map_or(0, Recorder::now);
     // SAFETY: it takes a number.
     let result = int(unsafe { libc::syscall(number, fd) });
@@ -448,6 +480,7 @@ extern "C" fn fdatasync(fd: c_int) -> c_int {
 }
 
 fn resize(fd: c_int, size: off_t) -> c_int {
+    let _call = begin();
     // SAFETY: it takes numbers.
     let result = int(unsafe { libc::syscall(libc::SYS_ftruncate, fd, size) });
     if result == 0
@@ -474,6 +507,7 @@ extern "C" fn ftruncate64(fd: c_int, size: off_t) -> c_int {
 unsafe extern "C" fn renameat(from_dir: c_int, from: *const c_char, to_dir: c_int, to: *const c_char) -> c_int {
     // SAFETY: as promised by the caller.
     unsafe {
+        let _call = begin();
         let _naming = naming();
         let result = int(libc::syscall(libc::SYS_renameat2, from_dir, from, to_dir, to, 0));
         if result == 0
@@ -499,6 +533,7 @@ unsafe extern "C" fn rename(from: *const c_char, to: *const c_char) -> c_int {
 unsafe extern "C" fn unlinkat(dir: c_int, path: *const c_char, flags: c_int) -> c_int {
     // SAFETY: as promised by the caller.
     unsafe {
+        let _call = begin();
         let _naming = naming();
         let result = int(libc::syscall(libc::SYS_unlinkat, dir, path, flags));
         if result == 0
@@ -532,6 +567,7 @@ unsafe extern "C" fn rmdir(path: *const c_char) -> c_int {
 unsafe extern "C" fn mkdirat(dir: c_int, path: *const c_char, mode: mode_t) -> c_int {
     // SAFETY: as promised by the caller.
     unsafe {
+        let _call = begin();
         let _naming = naming();
         let result = int(libc::syscall(libc::SYS_mkdirat, dir, path, c_uint::from(mode)));
         if result == 0

@@ -25,6 +25,12 @@ pub(crate) const CONFIGURATION: &str = "snapshot_after_entries = 60\nkeep_log_en
 /// How often a follower goes away at most, until it needs a snapshot when it comes back.
 const ABSENCES_MAX: usize = 4;
 
+/// After how many writes a daemon is killed, one life after the other, and started again: first soon after it has started, then later.
+const LIVES: [u64; 10] = [60, 120, 180, 240, 300, 360, 420, 480, 540, 600];
+
+/// What is said before a daemon that was killed is started again.
+pub(crate) const STARTED_AGAIN: &str = "started again";
+
 /// How much happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Length {
@@ -100,7 +106,7 @@ pub(crate) fn play_with_kill(folder: &Path, kill: &Kill) -> Result<Played, Strin
 
 impl Stage {
     fn new(cluster: Cluster, folder: &Path, syncing: Syncing, voice: Voice) -> Self {
-        let until = Instant::now() + Duration::from_secs(120);
+        let until = Instant::now() + Duration::from_secs(240);
         let (people, started, kill, was_killed) = (None, 0, None, false);
         Self { cluster, folder: folder.to_owned(), syncing, voice, people, started, kill, was_killed, until }
     }
@@ -132,6 +138,7 @@ impl Stage {
         for name in NODES.into_iter().filter(|name| !running.iter().any(|running| running == name)) {
             if self.cluster.wait_for_end(name).signal() == Some(libc::SIGKILL) {
                 self.was_killed = true;
+                self.voice.say(STARTED_AGAIN);
                 self.launch(name);
             }
         }
@@ -180,6 +187,7 @@ impl Stage {
             self.wait_for_stored(60);
             self.launch(&leader);
             self.wait_for_stored(60);
+            self.be_killed(follower);
         }
         self.voice.say("chapter the end");
         self.end();
@@ -198,6 +206,34 @@ impl Stage {
             row.is_some_and(|row| row["reachable"] == true && row["lag"].as_u64().is_some_and(|lag| lag < 20))
         });
         self.cluster.log(follower).contains("caught up by a snapshot")
+    }
+
+    /// A daemon is killed again and again, and finds in the machine's memory what may not be on the disk yet. Another is away, so that
+    /// nothing is acknowledged without the one that is killed.
+    fn be_killed(&mut self, away: &str) {
+        let name = NODES.into_iter().find(|name| *name != away).unwrap_or(NODES[0]);
+        self.voice.say("chapter daemons killed, and started again");
+        self.cluster.stop(away);
+        self.cluster.stop(name);
+        let mut lives = LIVES.into_iter().map(|at| Kill { name, at, as_it_returns: true });
+        self.kill = lives.next();
+        self.launch(name);
+        for kill in lives.map(Some).chain([None]) {
+            self.kill = kill;
+            self.was_killed = false;
+            while !self.was_killed {
+                assert!(
+                    Instant::now() < self.until,
+                    "the daemon writes until it is killed: {}",
+                    self.cluster.log(name)
+                );
+                self.start_again();
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+        self.wait_for_stored(60);
+        self.launch(away);
+        self.wait_for_stored(60);
     }
 
     fn launch(&mut self, name: &str) {

@@ -7,6 +7,8 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use tests::disk::{Kind, Left, Recording};
 
+use crate::scenario::STARTED_AGAIN;
+
 /// Between the states of two seeds.
 const SEED_STRIDE: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -30,7 +32,13 @@ pub(crate) struct Moments {
     names: BTreeMap<String, Vec<u64>>,
     /// Where each chapter begins, and its name.
     chapters: Vec<(u64, String)>,
+    /// Where messages were acknowledged first after a daemon that was killed had been started again: that may rest on what it found, and
+    /// the next sync makes good whatever was wrong with it.
+    acknowledged_again: Vec<u64>,
 }
+
+/// So many of them after each start.
+const ACKNOWLEDGED_AGAIN: usize = 4;
 
 impl Moments {
     pub(crate) fn of(recording: &Recording) -> Self {
@@ -43,7 +51,13 @@ impl Moments {
         }
         let chapter = |said: &tests::disk::Said| Some((said.stamp, said.line.strip_prefix("chapter ")?.to_owned()));
         let chapters = recording.said.iter().filter_map(chapter).collect();
-        Self { end: recording.end(), names, chapters }
+        let starts = recording.said.iter().enumerate().filter(|(_, said)| said.line == STARTED_AGAIN);
+        let acknowledged_after = |(at, _): (usize, &tests::disk::Said)| {
+            let later = recording.said[at..].iter().filter(|said| said.line.starts_with("stored "));
+            later.map(|said| said.stamp + 1).take(ACKNOWLEDGED_AGAIN).collect::<Vec<_>>()
+        };
+        let acknowledged_again = starts.flat_map(acknowledged_after).collect();
+        Self { end: recording.end(), names, chapters, acknowledged_again }
     }
 
     /// What was going on.
@@ -67,6 +81,9 @@ impl Moments {
                 let begin = self.chapters.get(chapter).map_or(0, |(from, _)| *from);
                 let end = self.chapters.get(chapter + 1).map_or(self.end, |(from, _)| *from);
                 chance.gen_range(begin..=end)
+            }
+            8 if !self.acknowledged_again.is_empty() => {
+                self.acknowledged_again.choose(&mut chance).copied().unwrap_or(self.end)
             }
             _ => chance.gen_range(0..=self.end),
         };
