@@ -20,9 +20,14 @@ const NOT_A_MEMBER: i32 = 4;
 /// Exit code of a node that cannot go on with its disk.
 const DISK: i32 = 6;
 
-/// What the system says of a disk that fails, is full, or was cut off.
-const DISK_ERRORS: &[&str] =
-    &["(os error 5)", "(os error 28)", "(os error 30)", "applying has failed; see what the store said"];
+/// What the system says of a disk that fails, is full, or was cut off; and what openraft says once applying has ended because of it.
+const DISK_ERRORS: &[&str] = &[
+    "(os error 5)",
+    "(os error 28)",
+    "(os error 30)",
+    "applying has failed; see what the store said",
+    "when Write Apply(",
+];
 
 /// The kernel's number for it on every kind of machine that has Linux's usual numbers.
 const SIGBUS: i32 = 7;
