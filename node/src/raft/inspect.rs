@@ -63,9 +63,9 @@ pub fn inspect(log: Arc<dyn EntryLog>, app: &dyn Application) -> Result<Contents
     let (failure, applied) = (Failure::default(), last_applied(app)?);
     let read = || -> std::io::Result<Option<Contents>> {
         let Ok(opened) = RaftLog::open(Arc::clone(&log), failure.clone()) else { return Ok(None) };
+        opened.check_vote(applied)?;
         opened.give_way_to(applied)?;
-        let vote = opened.record(VOTE)?.map(|bytes| entry::decode_vote(&bytes));
-        let vote = vote.transpose().map_err(|error| failure.note_codec(VOTE, error))?;
+        let vote = opened.vote()?;
         let purged = opened.read_log_id(PURGED)?.map(place);
         let extent = log.extent();
         let entries = opened.read(extent.first, extent.end, usize::MAX)?;

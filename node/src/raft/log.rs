@@ -73,6 +73,24 @@ impl RaftLog {
         Ok(())
     }
 
+    /// Refuses a log that has forgotten how this member voted: it takes entries of a term only after it has voted in it, on its disk. Pages
+    /// of the log in others' places may be older ones of the same rows, and each row of them is whole.
+    pub(super) fn check_vote(&self, applied: Option<LogId>) -> io::Result<()> {
+        let term = |id: Option<LogId>| id.map_or(0, |id| id.leader_id.term);
+        let newest = term(self.last()?).max(term(applied));
+        let voted = self.vote()?.map_or(0, |vote| vote.leader_id.term);
+        if voted >= newest {
+            return Ok(());
+        }
+        let what = format!("the record of the vote (of term {voted}, beside entries of term {newest})");
+        Err(self.failure.note(StoreError::Damaged { place: "the log".to_owned(), what }))
+    }
+
+    pub(super) fn vote(&self) -> io::Result<Option<Vote>> {
+        let Some(bytes) = self.record(VOTE)? else { return Ok(None) };
+        entry::decode_vote(&bytes).map(Some).map_err(|error| self.failure.note_codec(VOTE, error))
+    }
+
     /// The last entry of the log, be it purged.
     fn last(&self) -> io::Result<Option<LogId>> {
         let end = self.log.extent().end;
@@ -86,7 +104,7 @@ impl RaftLog {
         self.failure.first().cloned().expect("every error of the log is noted")
     }
 
-    pub(super) fn record(&self, key: &'static str) -> io::Result<Option<Vec<u8>>> {
+    fn record(&self, key: &'static str) -> io::Result<Option<Vec<u8>>> {
         self.log.get(key).map_err(|error| self.failure.note(error))
     }
 
@@ -180,8 +198,7 @@ impl RaftLogReader<TypeConfig> for RaftLog {
     }
 
     async fn read_vote(&mut self) -> io::Result<Option<Vote>> {
-        let Some(bytes) = self.record(VOTE)? else { return Ok(None) };
-        entry::decode_vote(&bytes).map(Some).map_err(|error| self.failure.note_codec(VOTE, error))
+        self.vote()
     }
 }
 
@@ -250,5 +267,44 @@ impl RaftLogStorage<TypeConfig> for RaftLog {
         self.log.put(PURGED, entry::encode_log_id(log_id), None);
         self.log.purge(log_id.index + 1);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::types::{LeaderId, Payload};
+    use super::*;
+    use crate::store::memory::MemoryLog;
+
+    fn at(term: u64, index: u64) -> LogId {
+        LogId { leader_id: LeaderId { term, node_id: 1 }, index }
+    }
+
+    fn log(vote: Option<u64>, entry: Option<LogId>) -> RaftLog {
+        let log = MemoryLog::new();
+        if let Some(term) = vote {
+            let vote = Vote { leader_id: LeaderId { term, node_id: 1 }, committed: true };
+            log.put(VOTE, entry::encode_vote(vote), None);
+        }
+        if let Some(id) = entry {
+            let bytes = entry::encode_entry(&Entry::new(id, Payload::Blank)).into();
+            log.append(vec![StoredEntry { index: id.index, bytes }], Box::new(|_| {}));
+        }
+        RaftLog::open(log, Failure::default()).unwrap()
+    }
+
+    #[test]
+    fn a_log_without_the_vote_that_its_entries_needed_is_refused() {
+        let refused = |vote, entry, applied: Option<LogId>| log(vote, entry).check_vote(applied).is_err();
+        assert!(!refused(None, None, None), "nothing has been there");
+        assert!(
+            !refused(None, Some(at(0, 0)), Some(at(0, 0))),
+            "founders write the first entry before anybody is elected"
+        );
+        assert!(!refused(Some(3), Some(at(3, 0)), Some(at(2, 0))));
+        assert!(refused(None, Some(at(3, 0)), None));
+        assert!(refused(Some(2), Some(at(3, 0)), None), "an older vote");
+        assert!(refused(None, None, Some(at(3, 0))), "the state has what the log has forgotten");
+        assert!(refused(Some(2), Some(at(2, 0)), Some(at(3, 0))));
     }
 }

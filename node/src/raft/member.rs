@@ -83,7 +83,8 @@ impl Raft {
         let opened = Machine::open(app.clone()).await;
         let (mut machine, applied) = opened.map_err(|error| failed(&failure, &error))?;
         let (last_applied, _) = machine.applied_state().await.map_err(|error| failed(&failure, &error))?;
-        raft_log.give_way_to(last_applied).map_err(|error| failed(&failure, &error))?;
+        let checked = raft_log.check_vote(last_applied).and_then(|()| raft_log.give_way_to(last_applied));
+        checked.map_err(|error| failed(&failure, &error))?;
         let network = Network::new(dialer.clone(), app.clone(), Duration::from_millis(timing.patience_ms()));
         // Members with one seed must not all draw the same election timeouts, and tie.
         let seed = timing.seed ^ id.wrapping_mul(0x9e37_79b9_7f4a_7c15);

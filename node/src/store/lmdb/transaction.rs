@@ -111,6 +111,7 @@ impl Tables {
     pub(super) fn check(&self) -> Result<Found, StoreError> {
         let txn = self.read_txn()?;
         let mut records = self.read_records(&txn)?;
+        self.check_counted("records", records.len() as u64, self.records.len(&txn))?;
         records.remove(OPENED);
         let first = records.remove(FIRST).map_or(Ok(0), |bytes| self.parse_index(&bytes))?;
         let mut extent = Extent { first, end: first };
@@ -125,7 +126,24 @@ impl Tables {
             }
             extent.end += 1;
         }
+        let counted = self.left_before(&txn, first)? + (extent.end - extent.first);
+        self.check_counted("entries", counted, self.entries.len(&txn))?;
         Ok(Found { extent, records })
+    }
+
+    /// Whether as many were found as the table says that it has. A page in another's place may be an older one of the same rows, each
+    /// of them whole, and the last ones missing.
+    fn check_counted(&self, what: &str, counted: u64, said: heed::Result<u64>) -> Result<(), StoreError> {
+        let said = said.map_err(|error| self.failed("read", error))?;
+        if counted == said { Ok(()) } else { Err(self.damaged(format!("the number of {what}, {counted} of {said},"))) }
+    }
+
+    /// How many entries are there that were purged and not removed yet.
+    fn left_before(&self, txn: &RoTxn<'_, heed::WithoutTls>, first: u64) -> Result<u64, StoreError> {
+        let first = first.to_be_bytes();
+        let range = (Bound::Unbounded, Bound::Excluded(&first[..]));
+        let rows = self.entries.range(txn, &range).map_err(|error| self.failed("read", error))?;
+        rows.map(|row| row.map(|_| 1).map_err(|error| self.failed("read", error))).sum()
     }
 
     fn read_records(&self, txn: &RoTxn<'_, heed::WithoutTls>) -> Result<BTreeMap<String, Vec<u8>>, StoreError> {
