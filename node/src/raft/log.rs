@@ -91,6 +91,20 @@ impl RaftLog {
         entry::decode_vote(&bytes).map(Some).map_err(|error| self.failure.note_codec(VOTE, error))
     }
 
+    /// Returns once all that was written before this call is on the disk.
+    pub(super) async fn on_disk(&self) -> io::Result<()> {
+        let (sender, on_disk) = oneshot::channel();
+        self.log.append(Vec::new(), Box::new(move |result| drop(sender.send(result))));
+        self.told(on_disk).await
+    }
+
+    async fn told(&self, on_disk: oneshot::Receiver<Result<(), StoreError>>) -> io::Result<()> {
+        match on_disk.await {
+            Ok(result) => result.map_err(|error| self.failure.note(error)),
+            Err(_) => Err(io::Error::other("the log's writer is gone")),
+        }
+    }
+
     /// The last entry of the log, be it purged.
     fn last(&self) -> io::Result<Option<LogId>> {
         let end = self.log.extent().end;
@@ -219,10 +233,7 @@ impl RaftLogStorage<TypeConfig> for RaftLog {
         // Nobody waits any more where openraft has stopped.
         let done = Box::new(move |result| drop(sender.send(result)));
         self.log.put(VOTE, entry::encode_vote(*vote), Some(done));
-        match on_disk.await {
-            Ok(result) => result.map_err(|error| self.failure.note(error)),
-            Err(_) => Err(io::Error::other("the log's writer is gone")),
-        }
+        self.told(on_disk).await
     }
 
     /// Durable with a later write, and not each time: what is lost with it is only how much need not be asked for again.

@@ -88,11 +88,12 @@ impl Raft {
         let network = Network::new(dialer.clone(), app.clone(), Duration::from_millis(timing.patience_ms()));
         // Members with one seed must not all draw the same election timeouts, and tie.
         let seed = timing.seed ^ id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let written = raft_log.clone();
         let core = Runtime::scope(seed, Core::new(id, config, network, raft_log, machine)).await;
         let core = core.map_err(|fatal| failed(&failure, &fatal))?;
         let hearing = Hearing::new(Duration::from_millis(timing.patience_ms()));
         let succession = Succession::new(core.clone(), dialer, hearing.clone());
-        let server = Server::new(core.clone(), app, hearing.clone(), succession, seed);
+        let server = Server::new(core.clone(), app, hearing.clone(), succession, written, seed);
         let view = View { core: core.clone(), timing, hearing, applied: applied.clone(), failure };
         let now = view.now();
         let (leaders, leader) = watch::channel(now.leader);

@@ -17,6 +17,7 @@ use wire::{BoxStream, Protocol, rpc};
 use super::NodeId;
 use super::entry::{Ballot, Position};
 use super::hearing::Hearing;
+use super::log::RaftLog;
 use super::machine::{App, Machine};
 use super::message::{Answer, Append, Appended, Ask, Candidacy, FRAME_SIZE_MAX_BYTES, SnapshotDone};
 use super::snapshot;
@@ -35,14 +36,15 @@ pub(super) struct Server {
     app: App,
     hearing: Hearing,
     succession: Succession,
+    log: RaftLog,
     seed: u64,
     /// Counts snapshots that began to arrive, so that an older one gives way to a newer.
     snapshots: Arc<watch::Sender<u64>>,
 }
 
 impl Server {
-    pub(super) fn new(core: Core, app: App, hearing: Hearing, succession: Succession, seed: u64) -> Self {
-        Self { core, app, hearing, succession, seed, snapshots: Arc::new(watch::Sender::new(0)) }
+    pub(super) fn new(core: Core, app: App, hearing: Hearing, succession: Succession, log: RaftLog, seed: u64) -> Self {
+        Self { core, app, hearing, succession, log, seed, snapshots: Arc::new(watch::Sender::new(0)) }
     }
 
     /// Serves the stream that `from` opened, until it ends.
@@ -144,6 +146,9 @@ impl Server {
         };
         let installed = self.core.install_full_snapshot(received.vote, received.snapshot).await;
         let ballot = installed.map_err(io::Error::other)?.vote.into();
+        // openraft passes over a snapshot of what this member has in its log already, and says so at once. The leader takes the answer for
+        // all of it being on this disk, where it may still be on its way to it.
+        self.log.on_disk().await?;
         let mut writer = FrameWriter::new(write);
         writer.push(&SnapshotDone { ballot });
         writer.flush().await

@@ -36,10 +36,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         what: "a vote is told before it is on the disk",
         edits: &[(
             "node/src/raft/log.rs",
-            "        self.log.put(VOTE, entry::encode_vote(*vote), Some(done));\n        match on_disk.await {",
-            "        self.log.put(VOTE, entry::encode_vote(*vote), Some(done));\n        \
-             drop::<oneshot::Receiver<Result<(), StoreError>>>(on_disk);\n        \
-             match Ok::<Result<(), StoreError>, ()>(Ok(())) {",
+            "        self.log.put(VOTE, entry::encode_vote(*vote), Some(done));\n        self.told(on_disk).await",
+            "        self.log.put(VOTE, entry::encode_vote(*vote), Some(done));\n        drop(on_disk);\n        Ok(())",
         )],
     },
     Mutant {
