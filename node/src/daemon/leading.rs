@@ -21,6 +21,9 @@ use crate::net::member::{Member, Report};
 use crate::presence::{Event, Presence};
 use crate::raft::{NodeId, RaftError, RaftState};
 
+/// How long to wait before the founding record is proposed again where that failed.
+const FOUND_AGAIN_AFTER: Duration = Duration::from_millis(50);
+
 /// How long a member may take to say that it is there.
 const ALIVE_WITHIN: Duration = Duration::from_secs(1);
 
@@ -59,7 +62,12 @@ pub(super) async fn steer(member: Arc<Member>, timing: Timing) {
             member.room().heard(&BTreeMap::new());
             continue;
         }
-        found(&member).await;
+        if !found(&member).await {
+            // It may have lost the lead in between, and may have it again.
+            led = false;
+            tokio::time::sleep(FOUND_AGAIN_AFTER).await;
+            continue;
+        }
         let free_bytes = what_is_free(&member, &state).await;
         let now_ms = elapsed_ms(started);
         conditions.observe(now_ms, &free_bytes.iter().map(|(id, free)| (*id, free.is_some())).collect());
@@ -76,14 +84,15 @@ fn leads(member: &Member, state: &RaftState) -> bool {
     state.leader == Some(member.node_id()) && state.has_quorum
 }
 
-/// The first entry of every cluster says how it was founded.
-async fn found(member: &Member) {
-    if let Ok(None) = member.app().founding() {
-        let record = member.membership().founding.clone();
-        if member.propose_command(ClusterCommand::Found(record)).await.is_err() {
-            debug!("the founding record could not be proposed yet");
-        }
+/// The first entry of every cluster says how it was founded. Whether it is there.
+async fn found(member: &Member) -> bool {
+    let Ok(None) = member.app().founding() else { return true };
+    let record = member.membership().founding.clone();
+    let proposed = member.propose_command(ClusterCommand::Found(record)).await;
+    if proposed.is_err() {
+        debug!("the founding record could not be proposed yet");
     }
+    proposed.is_ok()
 }
 
 /// How many bytes each member has free; None: it does not answer.
