@@ -26,7 +26,7 @@ const DISK_ERRORS: &[&str] = &[
     "(os error 28)",
     "(os error 30)",
     "applying has failed; see what the store said",
-    "when Write Apply(",
+    "): channel closed",
 ];
 
 /// The kernel's number for it on every kind of machine that has Linux's usual numbers.

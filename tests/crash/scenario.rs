@@ -106,7 +106,7 @@ pub(crate) fn play_with_kill(folder: &Path, kill: &Kill) -> Result<Played, Strin
 
 impl Stage {
     fn new(cluster: Cluster, folder: &Path, syncing: Syncing, voice: Voice) -> Self {
-        let until = Instant::now() + Duration::from_secs(240);
+        let until = Instant::now() + Duration::from_secs(120);
         let (people, started, kill, was_killed) = (None, 0, None, false);
         Self { cluster, folder: folder.to_owned(), syncing, voice, people, started, kill, was_killed, until }
     }
@@ -221,15 +221,7 @@ impl Stage {
         for kill in lives.map(Some).chain([None]) {
             self.kill = kill;
             self.was_killed = false;
-            while !self.was_killed {
-                assert!(
-                    Instant::now() < self.until,
-                    "the daemon writes until it is killed: {}",
-                    self.cluster.log(name)
-                );
-                self.start_again();
-                std::thread::sleep(Duration::from_millis(10));
-            }
+            self.wait_until("the daemon writes until it is killed", |stage| stage.was_killed);
         }
         self.wait_for_stored(60);
         self.launch(away);
@@ -275,9 +267,14 @@ impl Stage {
 
     /// Waits until so many more messages are stored.
     fn wait_for_stored(&mut self, count: usize) {
-        let before = self.stored();
-        while self.stored() < before + count {
-            assert!(Instant::now() < self.until, "people get their messages stored: {}", self.said_by_people());
+        let wanted = self.stored() + count;
+        self.wait_until("people get their messages stored", |stage| stage.stored() >= wanted);
+    }
+
+    /// Waits for that. Whoever is killed meanwhile is started again.
+    fn wait_until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
+        while !done(self) {
+            assert!(Instant::now() < self.until, "{what}: {}", self.said_by_people());
             self.start_again();
             std::thread::sleep(Duration::from_millis(10));
         }

@@ -1,7 +1,6 @@
 //! The real client, as the app embeds it: with its outbox, its numbering and its failover.
 
 use std::path::Path;
-use std::pin::pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -90,9 +89,8 @@ pub(crate) fn run(start: &Start) -> ExitCode {
             all.push(One { name, client, sent: 0 });
         }
         tell(&"ready");
-        let mut order = pin!(next_order());
-        while let Some(now) = order.as_mut().await {
-            match now {
+        while let Some(order) = next_order().await {
+            match order {
                 Order::Send { ms } => {
                     let sent;
                     (all, sent) = all_send(all, ms, |one, until| send_for(one, start.window, until)).await;
@@ -106,7 +104,6 @@ pub(crate) fn run(start: &Start) -> ExitCode {
                     tell(&whole);
                 }
             }
-            order.set(next_order());
         }
     });
     ExitCode::SUCCESS
@@ -117,12 +114,11 @@ async fn send_for(mut one: One, window: usize, until: Instant) -> (One, Vec<Dura
     let mut taken = Vec::new();
     loop {
         while under_way.len() < window && Instant::now() < until {
-            let (began, client, text) = (Instant::now(), &one.client, crowd::text(&one.name, one.sent));
+            let (began, client, text) = (Instant::now(), one.client.clone(), crowd::text(&one.name, one.sent));
             one.sent += 1;
             let to = To::Name(one.name.clone());
             // In the order of sending: into the outbox one after the other, and waited for side by side.
             let id = client.send(to, text, None).await.expect("the outbox takes it");
-            let client = client.clone();
             under_way.push(async move {
                 client.settled(id, Want::Stored, LIMIT).await.expect("stored in time");
                 began.elapsed()
@@ -130,10 +126,7 @@ async fn send_for(mut one: One, window: usize, until: Instant) -> (One, Vec<Dura
         }
         match under_way.next().await {
             Some(took) => taken.push(took),
-            None => {
-                drop(under_way);
-                return (one, taken);
-            }
+            None => return (one, taken),
         }
     }
 }
