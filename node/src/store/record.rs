@@ -43,6 +43,11 @@ pub fn open<'a>(
     Ok(payload)
 }
 
+/// The checksum that a frame says it has; 0 where it is cut.
+pub fn checksum_in(frame: &[u8]) -> u32 {
+    frame.get(1..HEADER_SIZE_BYTES).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_be_bytes)
+}
+
 fn seal_as(version: u8, frame: &mut Vec<u8>, key: &[u8], payload: &[u8]) {
     frame.push(version);
     frame.extend(checksum(version, key, payload).to_be_bytes());

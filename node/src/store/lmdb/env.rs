@@ -152,16 +152,23 @@ pub(super) fn tables<'a>(
     dir: &Path,
     names: impl IntoIterator<Item = &'a str>,
 ) -> Result<Vec<Db>, StoreError> {
-    let open = || -> heed::Result<Vec<Db>> { names.into_iter().map(|name| table(env, name)).collect() };
-    open().map_err(|error| failed("open the tables of", dir, error))
+    names.into_iter().map(|name| table(env, dir, Some(name))).collect()
 }
 
-fn table(env: &Env, name: &str) -> heed::Result<Db> {
-    let created = env.create_databases_and_commit(env.write_txn()?, |opener, txn| {
-        let table = opener.create_database::<Bytes, Bytes>(txn, Some(name))?;
-        Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit(table))
-    })?;
-    Ok(created.unwrap_commit())
+/// Opens LMDB's own table, of the names of the others. Rows of ours may lie beside them.
+pub(super) fn names(env: &Env, dir: &Path) -> Result<Db, StoreError> {
+    table(env, dir, None)
+}
+
+fn table(env: &Env, dir: &Path, name: Option<&str>) -> Result<Db, StoreError> {
+    let open = || -> heed::Result<Db> {
+        let created = env.create_databases_and_commit(env.write_txn()?, |opener, txn| {
+            let table = opener.create_database::<Bytes, Bytes>(txn, name)?;
+            Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit(table))
+        })?;
+        Ok(created.unwrap_commit())
+    };
+    open().map_err(|error| failed("open the tables of", dir, error))
 }
 
 /// What an error of LMDB means.

@@ -32,7 +32,7 @@ impl LmdbLog {
     pub fn open(dir: &Path) -> Result<Arc<Self>, StoreError> {
         let tables = Tables::open(dir)?;
         let found = tables.check()?;
-        tables.confirm()?;
+        tables.confirm(&found)?;
         let tail = Arc::new(SharedTail::new(Tail::new(found.extent, found.records)));
         let queue = Arc::new(Queue::default());
         let path = dir.join(env::DATA);

@@ -1,6 +1,7 @@
 use std::sync::mpsc;
 
 use super::super::env::tests::flip_in_file;
+use super::super::sums::Sums;
 use super::*;
 use crate::store::log::tests::{append, entry, indexes, keeps_its_promises, put};
 use crate::store::record;
@@ -41,21 +42,6 @@ fn is_damaged<T>(result: Result<T, StoreError>, what: &str) -> bool {
 fn it_keeps_the_promises_of_a_log() {
     let dir = tempfile::tempdir().unwrap();
     keeps_its_promises(&*open(&dir));
-}
-
-#[test]
-fn a_log_that_an_earlier_build_was_growing_opens() {
-    let dir = tempfile::tempdir().unwrap();
-    drop(open(&dir));
-    tamper_table(&dir, "records", |env, records| {
-        let mut txn = env.write_txn().unwrap();
-        records.put(&mut txn, b"grow", &[0; 100_000]).unwrap();
-        txn.commit().unwrap();
-    });
-    let log = open(&dir);
-    append(&*log, 0..2);
-    drop(log);
-    assert_eq!(indexes(&*open(&dir)), [0, 1]);
 }
 
 #[test]
@@ -220,6 +206,94 @@ fn a_missing_entry_is_damage_and_not_the_end() {
     assert!(is_damaged(log.read(0..9, usize::MAX), "log entry 4"));
     drop(log);
     assert!(is_damaged(LmdbLog::open(dir.path()), "log entry 4"));
+}
+
+/// Puts a row in another's place, whole as it is, and says that the log's own last transaction did.
+fn replace(dir: &tempfile::TempDir, table: &str, key: &[u8], payload: &[u8]) {
+    tamper_table(dir, table, |env, db| {
+        let names = super::super::env::names(env, dir.path()).unwrap();
+        let mut txn = env.write_txn().unwrap();
+        db.put(&mut txn, key, &record::seal(key, payload)).unwrap();
+        let sums = Sums::decode(names.get(&txn, Sums::KEY).unwrap().unwrap()).unwrap();
+        let sums = Sums { transaction: txn.id() as u64, ..sums };
+        names.put(&mut txn, Sums::KEY, &sums.encode()).unwrap();
+        txn.commit().unwrap();
+    });
+}
+
+#[test]
+fn an_older_row_of_either_table_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    append(&*open(&dir), 0..9);
+    replace(&dir, "entries", &4u64.to_be_bytes(), &entry(4).bytes);
+    drop(open(&dir));
+    replace(&dir, "entries", &4u64.to_be_bytes(), b"of an older term");
+    assert!(is_damaged(LmdbLog::open(dir.path()), "the sum of the log's entries"));
+    let dir = tempfile::tempdir().unwrap();
+    put(&*open(&dir), "vote", "mine");
+    put(&*open(&dir), "vote", "yours");
+    replace(&dir, "records", b"vote", b"mine");
+    assert!(is_damaged(LmdbLog::open(dir.path()), "the sum of the log's records"));
+}
+
+#[test]
+fn the_log_as_it_was_some_transactions_before_is_damage() {
+    const PAGE: usize = 4096;
+    let dir = tempfile::tempdir().unwrap();
+    append(&*open(&dir), 0..9);
+    put(&*open(&dir), "vote", "mine");
+    let path = dir.path().join("data.mdb");
+    let file = std::fs::read(&path).unwrap();
+    // LMDB leaves older pages of its table of tables where they are until it needs them. One is told by its rows: behind a header of
+    // 16 bytes lie their places, and behind each row's header of 8 its key.
+    let transaction_of = |page: &[u8]| {
+        let row = |at: usize| page.get(usize::from(u16::from_le_bytes([page[16 + 2 * at], page[17 + 2 * at]])) + 8..);
+        let rows = [row(0)?, row(1)?, row(2)?];
+        let is_table =
+            rows.iter().zip(["entries", "records", "sums"]).all(|(row, key)| row.starts_with(key.as_bytes()));
+        let frame = rows[2].get(Sums::KEY.len()..)?.get(..Sums::default().encode().len())?;
+        is_table.then(|| Sums::decode(frame))?.map(|sums| sums.transaction)
+    };
+    let pages = file.chunks(PAGE).enumerate();
+    let mut tables: Vec<_> = pages.filter_map(|(at, page)| Some((transaction_of(page)?, at * PAGE))).collect();
+    tables.sort_unstable();
+    let (_, newest) = tables.pop().unwrap();
+    assert!(!tables.is_empty());
+    // The pages that the last one but one names are all as they were; of what others name some have been written anew.
+    for (older, what) in tables.iter().rev().map(|(_, at)| *at).zip(["the log's last transaction", "", "", ""]) {
+        let mut file = file.clone();
+        file.copy_within(older..older + PAGE, newest);
+        std::fs::write(&path, file).unwrap();
+        let opened = LmdbLog::open(dir.path()).map(|log| log.extent());
+        assert!(is_damaged(opened.clone(), what), "{opened:?}");
+    }
+    std::fs::write(&path, file).unwrap();
+    assert_eq!(indexes(&*open(&dir)), (0..9).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_log_of_an_earlier_build_without_sums_opens_and_has_them_from_then_on() {
+    let dir = tempfile::tempdir().unwrap();
+    append(&*open(&dir), 0..9);
+    let remove_sums = |dir: &tempfile::TempDir| {
+        tamper(dir, |env, _| {
+            let names = super::super::env::names(env, dir.path()).unwrap();
+            let mut txn = env.write_txn().unwrap();
+            assert!(names.delete(&mut txn, Sums::KEY).unwrap());
+            txn.commit().unwrap();
+        });
+    };
+    remove_sums(&dir);
+    let log = open(&dir);
+    append(&*log, 9..11);
+    log.truncate(10);
+    log.purge(3);
+    drop(log);
+    assert_eq!(indexes(&*open(&dir)), (3..10).collect::<Vec<_>>());
+    remove_sums(&dir);
+    drop(open(&dir));
+    replace(&dir, "records", b"vote", b"mine");
+    assert!(is_damaged(LmdbLog::open(dir.path()), "the sum of the log's records"));
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod log;
 mod queue;
 mod reader;
 mod state;
+mod sums;
 mod tail;
 mod transaction;
 mod writer;

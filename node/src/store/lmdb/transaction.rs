@@ -6,9 +6,10 @@ use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use heed::{PutFlags, RoTxn, RwTxn};
+use heed::{MdbError, PutFlags, RoTxn, RwTxn};
 
 use super::env::{self, Db, Env};
+use super::sums::{Sum, Sums};
 use crate::store::log::{Extent, OnDisk, StoredEntry};
 use crate::store::{StoreError, record};
 
@@ -18,9 +19,6 @@ const MAP_SIZE_BYTES: usize = 64 << 30;
 /// Purged entries removed in one transaction: so few that a purge never holds up an append, and that the list of the pages that
 /// become free with them takes a small part of a page. LMDB writes what is left of that list anew with each transaction.
 const REMOVED_MAX: u64 = 500;
-
-/// A record by which earlier builds made a new file longer. One that is still there is of an attempt that was cut short.
-const GROWTH: &[u8] = b"grow";
 
 /// Our own record of the log's first index. Entries before it are purged, whether removed yet or not.
 const FIRST: &str = "log.first";
@@ -72,11 +70,21 @@ pub(super) struct Committed {
     pub(super) purged_are_left: bool,
 }
 
+/// What became of purged entries.
+struct Removed {
+    is_some_left: bool,
+}
+
+/// Of keys.
+type Range<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
+
 /// The log's environment.
 #[derive(Debug)]
 pub(super) struct Tables {
     pub(super) dir: PathBuf,
     pub(super) env: Env,
+    /// The names of the tables, and the [`Sums`].
+    names: Db,
     entries: Db,
     records: Db,
 }
@@ -85,20 +93,15 @@ pub(super) struct Tables {
 pub(super) struct Found {
     pub(super) extent: Extent,
     pub(super) records: BTreeMap<String, Vec<u8>>,
+    sums: Sums,
 }
 
 impl Tables {
     pub(super) fn open(dir: &Path) -> Result<Arc<Self>, StoreError> {
         let env = env::open(dir, env::Sync::AllButMeta, MAP_SIZE_BYTES, 4)?;
+        let names = env::names(&env, dir)?;
         let tables = env::tables(&env, dir, ["entries", "records"])?;
-        let tables = Self { dir: dir.to_owned(), env, entries: tables[0], records: tables[1] };
-        tables.remove_growth().map_err(|error| tables.failed("write", error))?;
-        Ok(Arc::new(tables))
-    }
-
-    fn remove_growth(&self) -> heed::Result<()> {
-        let mut txn = self.env.write_txn()?;
-        if self.records.delete(&mut txn, GROWTH)? { txn.commit() } else { Ok(()) }
+        Ok(Arc::new(Self { dir: dir.to_owned(), env, names, entries: tables[0], records: tables[1] }))
     }
 
     pub(super) fn room_bytes(&self) -> u64 {
@@ -110,13 +113,19 @@ impl Tables {
     /// needs it: by then this node may lead. What the log keeps is read in a fraction of a second.
     pub(super) fn check(&self) -> Result<Found, StoreError> {
         let txn = self.read_txn()?;
-        let mut records = self.read_records(&txn)?;
-        self.check_counted("records", records.len() as u64, self.records.len(&txn))?;
+        let mut sums = Sums { transaction: txn.id() as u64, ..Sums::default() };
+        let mut records = self.read_records(&txn, &mut sums.records)?;
         records.remove(OPENED);
         let first = records.remove(FIRST).map_or(Ok(0), |bytes| self.parse_index(&bytes))?;
         let mut extent = Extent { first, end: first };
-        for entry in self.entries_from(&txn, first)? {
-            let entry = entry?;
+        for row in self.entries.iter(&txn).map_err(|error| self.failed("read", error))? {
+            let row = row.map_err(|error| self.failed("read", error))?;
+            sums.entries.add(row.1);
+            if self.parse_index(row.0)? < first {
+                // Purged, and not removed yet.
+                continue;
+            }
+            let entry = self.parse_entry(row)?;
             // An empty log takes any first index, as after a snapshot.
             if extent.end == extent.first {
                 extent = Extent { first: entry.index, end: entry.index };
@@ -126,33 +135,37 @@ impl Tables {
             }
             extent.end += 1;
         }
-        let counted = self.left_before(&txn, first)? + (extent.end - extent.first);
-        self.check_counted("entries", counted, self.entries.len(&txn))?;
-        Ok(Found { extent, records })
+        self.check_sums(&txn, sums)?;
+        Ok(Found { extent, records, sums })
     }
 
-    /// Whether as many were found as the table says that it has. A page in another's place may be an older one of the same rows, each
-    /// of them whole, and the last ones missing.
-    fn check_counted(&self, what: &str, counted: u64, said: heed::Result<u64>) -> Result<(), StoreError> {
-        let said = said.map_err(|error| self.failed("read", error))?;
-        if counted == said { Ok(()) } else { Err(self.damaged(format!("the number of {what}, {counted} of {said},"))) }
+    /// Whether what was read is what the last transaction left. A log of an earlier build has no sums.
+    fn check_sums(&self, txn: &RoTxn<'_, heed::WithoutTls>, found: Sums) -> Result<(), StoreError> {
+        let Some(frame) = self.names.get(txn, Sums::KEY).map_err(|error| self.failed("read", error))? else {
+            return Ok(());
+        };
+        let left = Sums::decode(frame).ok_or_else(|| self.damaged("the sums of the log".to_owned()))?;
+        let wrong = [
+            ("the sum of the log's entries", left.entries != found.entries),
+            ("the sum of the log's records", left.records != found.records),
+            ("the number of the log's last transaction", left.transaction != found.transaction),
+        ];
+        let wrong = wrong.into_iter().find_map(|(what, is_wrong)| is_wrong.then_some(what));
+        wrong.map_or(Ok(()), |what| Err(self.damaged(what.to_owned())))
     }
 
-    /// How many entries are there that were purged and not removed yet.
-    fn left_before(&self, txn: &RoTxn<'_, heed::WithoutTls>, first: u64) -> Result<u64, StoreError> {
-        let first = first.to_be_bytes();
-        let range = (Bound::Unbounded, Bound::Excluded(&first[..]));
-        let rows = self.entries.range(txn, &range).map_err(|error| self.failed("read", error))?;
-        rows.map(|row| row.map(|_| 1).map_err(|error| self.failed("read", error))).sum()
-    }
-
-    fn read_records(&self, txn: &RoTxn<'_, heed::WithoutTls>) -> Result<BTreeMap<String, Vec<u8>>, StoreError> {
+    fn read_records(
+        &self,
+        txn: &RoTxn<'_, heed::WithoutTls>,
+        sum: &mut Sum,
+    ) -> Result<BTreeMap<String, Vec<u8>>, StoreError> {
         let mut records = BTreeMap::new();
         for row in self.records.iter(txn).map_err(|error| self.failed("read", error))? {
             let (key, frame) = row.map_err(|error| self.failed("read", error))?;
             let name = String::from_utf8_lossy(key).into_owned();
             let value = record::open(key, frame, || self.place(), || format!("the record {name}"))?;
             records.insert(name, value.to_vec());
+            sum.add(frame);
         }
         Ok(records)
     }
@@ -187,16 +200,37 @@ impl Tables {
     /// Makes the changes in one transaction, and removes purged entries while at it. On the disk once a later one, or
     /// [`sync`](Self::sync), has returned.
     pub(super) fn commit<'a>(&self, changes: impl Iterator<Item = &'a Change>) -> Result<Committed, StoreError> {
-        let commit = || -> heed::Result<Committed> {
-            let before = self.env.info().last_txn_id;
+        let left = |txn: &RwTxn<'_>| {
+            let frame = self.names.get(txn, Sums::KEY)?;
+            // As verified on opening, or written since.
+            frame.and_then(Sums::decode).ok_or(heed::Error::Mdb(MdbError::Corrupted))
+        };
+        self.commit_onto(left, changes)
+    }
+
+    /// The same, where the tables have these sums before.
+    fn commit_onto<'a>(
+        &self,
+        sums: impl FnOnce(&RwTxn<'_>) -> heed::Result<Sums>,
+        changes: impl Iterator<Item = &'a Change>,
+    ) -> Result<Committed, StoreError> {
+        let commit = || {
             let mut txn = self.env.write_txn()?;
+            let mut sums = sums(&txn)?;
+            let mut changes = changes.peekable();
+            let has_changes = changes.peek().is_some();
             for change in changes {
-                self.make(&mut txn, change)?;
+                self.make(&mut txn, &mut sums, change)?;
             }
-            let purged_are_left = self.remove_purged(&mut txn)?;
+            let removed = self.remove_purged(&mut txn, &mut sums)?;
+            // LMDB gives no number to a transaction that changed nothing, and does not sync.
+            let has_synced = has_changes || removed.is_some();
+            if has_synced {
+                sums.transaction = txn.id() as u64;
+                self.names.put(&mut txn, Sums::KEY, &sums.encode())?;
+            }
             txn.commit()?;
-            // LMDB gives no number to one that changed nothing.
-            Ok(Committed { has_synced: self.env.info().last_txn_id > before, purged_are_left })
+            Ok(Committed { has_synced, purged_are_left: removed.is_some_and(|removed| removed.is_some_left) })
         };
         commit().map_err(|error| self.failed("write", error))
     }
@@ -204,10 +238,9 @@ impl Tables {
     /// Puts all that was found on the disk, before anything is answered by it. What a process that died wrote last is found here
     /// though it may be nowhere but in the memory of the machine, where the next power cut would take it from. A transaction that
     /// changes something takes it along: its own pages have been synced, and what names them is written anew.
-    pub(super) fn confirm(&self) -> Result<(), StoreError> {
+    pub(super) fn confirm(&self, found: &Found) -> Result<(), StoreError> {
         let opened = [Change::Put { key: OPENED, value: Vec::new() }];
-        let committed = self.commit(opened.iter())?;
-        assert!(committed.has_synced, "a record that is put is a change, be it the same as before");
+        self.commit_onto(|_| Ok(found.sums), opened.iter())?;
         self.sync()
     }
 
@@ -216,39 +249,56 @@ impl Tables {
         self.env.force_sync().map_err(|error| self.failed("sync", error))
     }
 
-    fn make(&self, txn: &mut RwTxn<'_>, change: &Change) -> heed::Result<()> {
+    fn make(&self, txn: &mut RwTxn<'_>, sums: &mut Sums, change: &Change) -> heed::Result<()> {
         match change {
-            Change::Append { entries, .. } => entries.iter().try_for_each(|entry| self.append(txn, entry)),
+            Change::Append { entries, .. } => {
+                entries.iter().try_for_each(|entry| self.append(txn, &mut sums.entries, entry))
+            }
             Change::Truncate { from } => {
                 let from = from.to_be_bytes();
-                let range = (Bound::Included(&from[..]), Bound::Unbounded);
-                self.entries.delete_range(txn, &range).map(drop)
+                self.remove_entries(txn, &mut sums.entries, (Bound::Included(&from[..]), Bound::Unbounded))
             }
-            Change::Purge { before } => self.put(txn, FIRST, &before.to_be_bytes()),
-            Change::Put { key, value } => self.put(txn, key, value),
+            Change::Purge { before } => self.put(txn, &mut sums.records, FIRST, &before.to_be_bytes()),
+            Change::Put { key, value } => self.put(txn, &mut sums.records, key, value),
         }
     }
 
     /// APPEND refuses an index that does not follow on the last, and fills pages to the brim.
-    fn append(&self, txn: &mut RwTxn<'_>, entry: &StoredEntry) -> heed::Result<()> {
+    fn append(&self, txn: &mut RwTxn<'_>, sum: &mut Sum, entry: &StoredEntry) -> heed::Result<()> {
         let key = entry.index.to_be_bytes();
-        self.entries.put_with_flags(txn, PutFlags::APPEND, &key, &record::seal(&key, &entry.bytes))
+        let frame = record::seal(&key, &entry.bytes);
+        sum.add(&frame);
+        self.entries.put_with_flags(txn, PutFlags::APPEND, &key, &frame)
     }
 
-    fn put(&self, txn: &mut RwTxn<'_>, key: &str, value: &[u8]) -> heed::Result<()> {
-        self.records.put(txn, key.as_bytes(), &record::seal(key.as_bytes(), value))
+    fn remove_entries(&self, txn: &mut RwTxn<'_>, sum: &mut Sum, range: Range<'_>) -> heed::Result<()> {
+        for row in self.entries.range(txn, &range)? {
+            sum.remove(row?.1);
+        }
+        self.entries.delete_range(txn, &range).map(drop)
     }
 
-    fn remove_purged(&self, txn: &mut RwTxn<'_>) -> heed::Result<bool> {
-        let Some(first) = self.purged_before(txn)? else { return Ok(false) };
-        let Some((lowest, _)) = self.entries.first(txn)? else { return Ok(false) };
+    fn put(&self, txn: &mut RwTxn<'_>, sum: &mut Sum, key: &str, value: &[u8]) -> heed::Result<()> {
+        let key = key.as_bytes();
+        if let Some(before) = self.records.get(txn, key)? {
+            sum.remove(before);
+        }
+        let frame = record::seal(key, value);
+        sum.add(&frame);
+        self.records.put(txn, key, &frame)
+    }
+
+    /// None where there was nothing to remove.
+    fn remove_purged(&self, txn: &mut RwTxn<'_>, sums: &mut Sums) -> heed::Result<Option<Removed>> {
+        let Some(first) = self.purged_before(txn)? else { return Ok(None) };
+        let Some((lowest, _)) = self.entries.first(txn)? else { return Ok(None) };
         if *lowest >= first[..] {
-            return Ok(false);
+            return Ok(None);
         }
         let lowest = lowest.try_into().map_or(0, u64::from_be_bytes);
         let to = (lowest + REMOVED_MAX).to_be_bytes().min(first);
-        self.entries.delete_range(txn, &(Bound::Unbounded, Bound::Excluded(&to[..])))?;
-        Ok(to < first)
+        self.remove_entries(txn, &mut sums.entries, (Bound::Unbounded, Bound::Excluded(&to[..])))?;
+        Ok(Some(Removed { is_some_left: to < first }))
     }
 
     /// The log's first index as the transaction sees it; what was verified on opening, or written since.
