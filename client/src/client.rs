@@ -196,6 +196,16 @@ impl Client {
         }
     }
 
+    /// As [`Client::settled`] with [`Want::Stored`], and asks the nodes nothing that this profile knows.
+    pub async fn stored(&self, id: MessageId, within: Duration) -> Result<(), ClientError> {
+        let until = Instant::now() + within;
+        match self.answered(id, until).await? {
+            Some(Stored) => Ok(()),
+            // Long ago, or never sent from here.
+            None => self.settled(id, Want::Stored, until.saturating_duration_since(Instant::now())).await.map(drop),
+        }
+    }
+
     /// How many messages of this account wait in the outbox.
     pub async fn queued(&self) -> Result<u64, ClientError> {
         let Signed { account, .. } = self.shared.signed()?;
@@ -351,14 +361,15 @@ impl Client {
         self.tasks.feed.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Waits until the outbox no longer waits for a message.
-    async fn answered(&self, id: MessageId, until: Instant) -> Result<(), ClientError> {
+    /// Waits until the outbox no longer waits for a message. None: the outbox does not have it.
+    async fn answered(&self, id: MessageId, until: Instant) -> Result<Option<Stored>, ClientError> {
         let mut settled = self.shared.settled.subscribe();
         loop {
             match self.progress(id).await? {
                 Some(Progress::Failed(refusal)) => return Err(refusal.into()),
-                Some(Progress::Stored) | None => return Ok(()),
+                Some(Progress::Stored) => return Ok(Some(Stored)),
                 Some(Progress::Queued) => {}
+                None => return Ok(None),
             }
             if Instant::now() >= until {
                 return Err(self.shared.overdue(self.shared.sending_trouble()));
@@ -374,6 +385,9 @@ impl Client {
         self.profile(move |profile| profile.progress(account, id)).await
     }
 }
+
+/// A majority of nodes has it.
+struct Stored;
 
 /// Waits until the message is among those settled, or too many were settled to be sure that it is not.
 async fn is_among(settled: &mut broadcast::Receiver<MessageId>, id: MessageId) {

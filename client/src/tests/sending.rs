@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat::Delivery;
+use chat::{Delivery, MessageId};
 use wire::Code;
 use wire::message::To;
 
@@ -169,6 +169,20 @@ async fn a_message_that_a_node_will_never_take_does_not_hold_up_those_behind_it(
     assert_eq!(error.code(), Code::TextTooLong);
     let (account, ..) = alice.account().expect("logged in");
     assert_eq!(cluster.texts(account), ["one", "two", "three"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_profile_knows_to_be_stored_is_asked_of_nobody() {
+    let cluster = Cluster::of(&[1]);
+    let (_bob, _folder) = person(&cluster, "bob").await;
+    let (alice, _folder) = person(&cluster, "alice").await;
+    let error = alice.stored(MessageId(7), WITHIN).await.expect_err("never sent");
+    assert_eq!(error.code(), Code::NoSuchConversation);
+    let id = alice.send(bob(), "hello".into(), None).await.expect("queued");
+    alice.stored(id, WITHIN).await.expect("stored");
+    cluster.fault(1, Some(Fault::Hangs));
+    alice.stored(id, WITHIN).await.expect("it is known");
+    alice.settled(id, Want::Stored, WITHIN).await.expect_err("nobody says what it looks like");
 }
 
 #[tokio::test(start_paused = true)]

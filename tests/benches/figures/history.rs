@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use client::{Client, Cursor, To, Want};
+use client::{Client, Cursor, To};
 use serde_json::Value;
 use tests::Cluster;
 use wire::Transport;
@@ -137,7 +137,7 @@ async fn send(sender: &Client) -> Costs {
     for number in 0..TIMES {
         let began = Instant::now();
         let id = sender.send(To::Name(READER.to_owned()), text(number), None).await.expect("the outbox takes it");
-        sender.settled(id, Want::Stored, Duration::from_secs(60)).await.expect("stored within a minute");
+        sender.stored(id, Duration::from_secs(60)).await.expect("stored within a minute");
         taken.push(began.elapsed());
     }
     Costs::of(taken)

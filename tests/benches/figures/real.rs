@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use chat::Cursor;
-use client::{Access, Client, Config, Want};
+use client::{Access, Client, Config};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use tempfile::TempDir;
@@ -51,7 +51,7 @@ pub(crate) fn profiles() -> TempDir {
 /// Sends, and returns once it is stored.
 pub(crate) async fn send(client: &Client, to: &str, text: String) {
     let id = client.send(To::Name(to.to_owned()), text, None).await.expect("the outbox takes it");
-    client.settled(id, Want::Stored, LIMIT).await.expect("stored in time");
+    client.stored(id, LIMIT).await.expect("stored in time");
 }
 
 /// The whole conversation with this account, oldest first.
@@ -120,7 +120,7 @@ async fn send_for(mut one: One, window: usize, until: Instant) -> (One, Vec<Dura
             // In the order of sending: into the outbox one after the other, and waited for side by side.
             let id = client.send(to, text, None).await.expect("the outbox takes it");
             under_way.push(async move {
-                client.settled(id, Want::Stored, LIMIT).await.expect("stored in time");
+                client.stored(id, LIMIT).await.expect("stored in time");
                 began.elapsed()
             });
         }
