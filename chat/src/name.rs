@@ -14,6 +14,9 @@ use unicode_normalization::char::is_combining_mark;
 /// The longest name, in characters after normalisation.
 pub const NAME_LENGTH_MAX: usize = 32;
 
+/// The key of a name that nobody may have.
+const RESERVED: &str = "server";
+
 /// An account name as typed, normalised to NFC.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Name {
@@ -41,7 +44,7 @@ pub enum NameError {
 impl Name {
     /// Takes what was typed, without trimming: a name with a space at its end is refused, not mended.
     pub fn parse(typed: &str) -> Result<Self, NameError> {
-        let shown: String = typed.nfc().collect();
+        let shown: String = if typed.is_ascii() { typed.to_owned() } else { typed.nfc().collect() };
         let length = shown.chars().count();
         if length == 0 {
             return Err(NameError::Empty);
@@ -57,7 +60,7 @@ impl Name {
             }
         }
         let key = NameKey::fold(&shown);
-        if key == NameKey::fold("SERVER") {
+        if key.as_str() == RESERVED {
             return Err(NameError::Reserved);
         }
         Ok(Self { shown, key })
@@ -77,7 +80,9 @@ impl Name {
 impl NameKey {
     /// The key of whatever was typed, whether or not it could be a name.
     pub fn fold(typed: &str) -> Self {
-        Self(typed.nfc().default_case_fold().nfc().collect())
+        // Unicode does the same to ASCII, and each message to a name comes by here.
+        let is_plain = typed.is_ascii();
+        Self(if is_plain { typed.to_ascii_lowercase() } else { typed.nfc().default_case_fold().nfc().collect() })
     }
 
     /// The folded text.

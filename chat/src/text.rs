@@ -26,7 +26,7 @@ impl Text {
         if text.len() > TEXT_SIZE_MAX_BYTES {
             return Err(TextError::TooLong(text.len()));
         }
-        if text.trim().is_empty() {
+        if text.chars().all(char::is_whitespace) {
             return Err(TextError::Empty);
         }
         Ok(Self(text))

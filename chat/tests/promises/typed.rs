@@ -36,6 +36,14 @@ fn a_name_keeps_its_case_and_loses_its_composition() {
 }
 
 #[test]
+fn ascii_is_folded_like_the_rest() {
+    for plain in (0..128).map(char::from) {
+        let among_others = NameKey::fold(&format!("é{plain}"));
+        assert_eq!(among_others.as_str(), format!("é{}", NameKey::fold(&plain.to_string()).as_str()));
+    }
+}
+
+#[test]
 fn a_text_is_any_text_but_a_blank_one() {
     assert_eq!(Text::parse(" a\n\0 ").unwrap().as_str(), " a\n\0 ");
     assert_eq!(Text::parse(""), Err(TextError::Empty));

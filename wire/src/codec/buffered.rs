@@ -9,8 +9,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::{FrameError, LENGTH_SIZE_BYTES, body_size, decode, encode_onto};
 
-/// How much is read at once. An idle reader holds on to about as much memory.
-const READ_SIZE_BYTES: usize = 8 * 1024;
+/// How much is read at once: a few frames. An idle reader holds on to about as much memory, and what a stream reads into is filled with
+/// zeros before each read.
+const READ_SIZE_BYTES: usize = 2 * 1024;
 
 /// A buffer that grew beyond this is given back once it is empty.
 const KEEP_SIZE_MAX_BYTES: usize = 256 * 1024;
