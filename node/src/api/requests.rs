@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
 use tokio::io::ReadHalf;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 use wire::codec::{FrameError, FrameReader};
@@ -45,7 +46,9 @@ pub(super) enum End {
 pub(super) struct Requests {
     connection: Arc<Connection>,
     permits: Arc<Semaphore>,
-    beside: JoinSet<()>,
+    /// Those that are answered beside each other, within the connection's own task: an answer that has come wakes it once, and it writes
+    /// what else is ready with it.
+    beside: FuturesUnordered<BoxFuture<'static, ()>>,
     /// The one that changes whom the connection speaks for.
     turn: Option<BoxFuture<'static, ()>>,
     waiting: VecDeque<(Ask, OwnedSemaphorePermit)>,
@@ -56,7 +59,7 @@ impl Requests {
         Self {
             connection,
             permits: Arc::new(Semaphore::new(REQUESTS_MAX)),
-            beside: JoinSet::new(),
+            beside: FuturesUnordered::new(),
             turn: None,
             waiting: VecDeque::new(),
         }
@@ -65,10 +68,10 @@ impl Requests {
     /// Takes requests from the stream until there is a reason not to.
     pub(super) async fn take(&mut self, mut frames: FrameReader<ReadHalf<BoxStream>>) -> End {
         loop {
-            while self.beside.try_join_next().is_some() {}
             tokio::select! {
                 () = self.connection.context.stopping.cancelled() => return End::Leaving,
                 () = over(&mut self.turn) => self.go_on().await,
+                Some(()) = self.beside.next() => {}
                 read = timeout(SILENCE_MAX, next(&self.permits, &mut frames)), if self.waiting.len() < WAITING_MAX => {
                     match read {
                         Ok(Ok(Some((ask, permit)))) => self.accept(ask, permit).await,
@@ -87,7 +90,7 @@ impl Requests {
             self.go_on().await;
         }
         self.connection.unsubscribe().await;
-        while self.beside.join_next().await.is_some() {}
+        while self.beside.next().await.is_some() {}
     }
 
     async fn accept(&mut self, ask: Ask, permit: OwnedSemaphorePermit) {
@@ -121,7 +124,7 @@ impl Requests {
         let mut answering: BoxFuture<'static, ()> = Box::pin(answer_beside(connection, ask, permit));
         // Whatever the task has used up of its time slice: one that is told to let others run first would come after the next ones.
         if futures::poll!(tokio::task::unconstrained(&mut answering)) == Poll::Pending {
-            self.beside.spawn(answering);
+            self.beside.push(answering);
         }
     }
 }
