@@ -77,20 +77,22 @@ impl App {
             let before = Tables(to).cursor()?;
             done.at = before;
             let mut term = Tables(to).term(before)?;
+            let mut following = Following { to, held: &mut held, watched: &self.watched, news: &mut news };
             while let Some(step) = steps.next()? {
                 if step.at <= before {
                     continue;
                 }
                 done = Done { at: step.at, check: step.is_check() };
                 if term.replace(step.term) != Some(step.term) {
-                    put(to, Key::Term(step.at), &step.term)?;
+                    put(following.to, Key::Term(step.at), &step.term)?;
                 }
-                follow(to, step, &mut held, &self.watched, &mut news)?;
-                self.call_for_commit(done.at, &mut news);
+                following.follow(step)?;
+                self.call_for_commit(done.at, following.news);
                 if done.check {
                     break;
                 }
             }
+            let Following { to, held, .. } = following;
             held.write(to)?;
             put(to, Key::Cursor, &done.at)?;
             if steps.taken.is_empty() {
@@ -204,54 +206,52 @@ impl Step {
     }
 }
 
-/// Writes what follows from the entry and answers whoever waits for it.
-fn follow(
-    to: &mut dyn Write,
-    step: Step,
-    held: &mut Held,
-    watched: &Watched,
-    news: &mut News,
-) -> Result<(), StoreError> {
-    let reply = match step.entry {
-        None => return Ok(()),
-        Some(Entry::Chat(command)) => follow_chat(to, (step.at, &command), held, watched, news)?,
-        Some(Entry::Cluster(command)) => {
-            // There are few of them, and whoever asked for one looks at what came of it.
-            news.is_heard = true;
-            if let ClusterCommand::Verdict { index, digest } = command {
-                news.verdicts.push((index, digest));
-            }
-            roster::apply(to, step.at.0, command)?
-        }
-    };
-    if let Some(respond) = step.respond {
-        respond(reply.encode());
-    }
-    Ok(())
+/// A transaction in which entries are followed.
+struct Following<'a> {
+    to: &'a mut dyn Write,
+    held: &'a mut Held,
+    watched: &'a Watched,
+    news: &'a mut News,
 }
 
-fn follow_chat(
-    to: &mut dyn Write,
-    (at, command): (Cursor, &Command),
-    held: &mut Held,
-    watched: &Watched,
-    news: &mut News,
-) -> Result<AppReply, StoreError> {
-    let view = Guarded::over(Tables(to), std::mem::take(held));
-    let outcome = chat::apply(&view, at, command);
-    // Before a single change is written: what follows from a failed lookup is no outcome.
-    *held = view.finish()?;
-    for change in &outcome.changes {
-        changes::write(to, held, change)?;
-        match change {
-            Change::PutMessage(message) => news.stored.add(message),
-            Change::RemoveSession { .. } => news.ended = true,
-            _ => {}
+impl Following<'_> {
+    /// Writes what follows from the entry and answers whoever waits for it.
+    fn follow(&mut self, step: Step) -> Result<(), StoreError> {
+        let reply = match step.entry {
+            None => return Ok(()),
+            Some(Entry::Chat(command)) => self.follow_chat(step.at, &command)?,
+            Some(Entry::Cluster(command)) => {
+                // There are few of them, and whoever asked for one looks at what came of it.
+                self.news.is_heard = true;
+                if let ClusterCommand::Verdict { index, digest } = command {
+                    self.news.verdicts.push((index, digest));
+                }
+                roster::apply(self.to, step.at.0, command)?
+            }
+        };
+        if let Some(respond) = step.respond {
+            respond(reply.encode());
         }
-        if let Some(account) = watching::concerned(change) {
-            news.concern(account, watched);
-        }
+        Ok(())
     }
-    news.notices.extend(outcome.notices.into_iter().map(|notice| (at, notice)));
-    Ok(AppReply::Chat(outcome.reply))
+
+    fn follow_chat(&mut self, at: Cursor, command: &Command) -> Result<AppReply, StoreError> {
+        let view = Guarded::over(Tables(self.to), std::mem::take(self.held));
+        let outcome = chat::apply(&view, at, command);
+        // Before a single change is written: what follows from a failed lookup is no outcome.
+        *self.held = view.finish()?;
+        for change in &outcome.changes {
+            changes::write(self.to, self.held, change)?;
+            match change {
+                Change::PutMessage(message) => self.news.stored.add(message),
+                Change::RemoveSession { .. } => self.news.ended = true,
+                _ => {}
+            }
+            if let Some(account) = watching::concerned(change) {
+                self.news.concern(account, self.watched);
+            }
+        }
+        self.news.notices.extend(outcome.notices.into_iter().map(|notice| (at, notice)));
+        Ok(AppReply::Chat(outcome.reply))
+    }
 }
