@@ -131,6 +131,7 @@ impl Feed {
             let at_end = rows.len() < ROWS_READ_MAX;
             for (cursor, event) in rows {
                 self.say(Push::Feed { cursor, event }).await?;
+                self.context.app.stages().pushed(cursor.0);
                 self.listener.from = cursor;
             }
             if at_end {

@@ -24,6 +24,8 @@
 //!    After that [`app::App::applied`] moves. Each subscription ([`feed`]), at whichever node, reads
 //!    on in its account's feed from where it has got to, and pushes.
 //!
+//! How long each stage of it takes is taken down by [`stages`], where that is asked for.
+//!
 //! Beside this: [`formation`] founds a cluster, or joins one; [`autopilot`] decides who votes;
 //! [`presence`] decides who is there; [`cli`] is a client like any other and sees nothing of the node.
 
@@ -40,5 +42,6 @@ pub mod net;
 pub mod panic;
 pub mod presence;
 pub mod raft;
+pub mod stages;
 pub mod store;
 pub mod trap;

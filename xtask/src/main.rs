@@ -31,7 +31,7 @@ usage: cargo xtask <command>
   check     formatting, lints, layering, licences and bans; never writes to a source file
   package   a Debian package of the app and the daemon; its path is printed
   bench [cluster [--clients N,…] [--client lean|real] [--pipelined] [--seconds S] [--rounds R] [--nodes 3|5] [--format json]]
-        [failover [KILLS] [--only killed|silent]] [fanout [READERS]] [history [MESSAGES,…]] [idle [CLIENTS]] [restart] [search] [ui]
+        [failover [KILLS] [--only killed|silent]] [fanout [READERS]] [history [MESSAGES,…]] [idle [CLIENTS]] [restart] [search] [stages [CLIENTS,…]] [ui]
             measure, each figure beside a baseline taken in the same run; ui: the window, which needs a desktop
   sim [--seeds A..B [--twice COUNT] [--jobs COUNT]] | --seed N [--trace]
             whole clusters and their clients in simulated time, with faults that the seed draws; each seed is one run

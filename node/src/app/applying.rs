@@ -22,6 +22,7 @@ use super::watching::Watched;
 use super::{roster, snapshot, watching};
 use crate::raft::application::{Application, Committed, Entries, Snapshot, SnapshotWrite};
 use crate::raft::demand::Demand;
+use crate::stages::Stages;
 use crate::store::StoreError;
 use crate::store::state::Write;
 
@@ -32,6 +33,10 @@ impl Application for App {
 
     fn demand(&self) -> Demand {
         self.demand.clone()
+    }
+
+    fn stages(&self) -> Stages {
+        self.stages.clone()
     }
 
     fn apply(&self, entries: &mut dyn Entries) -> Result<(), StoreError> {

@@ -43,6 +43,7 @@ use self::search::Indexer;
 use self::tables::Tables;
 use self::watching::Watched;
 use crate::raft::demand::Demand;
+use crate::stages::Stages;
 use crate::store::StoreError;
 use crate::store::state::StateStore;
 
@@ -62,6 +63,7 @@ pub struct App {
     store: Arc<dyn StateStore>,
     applied: watch::Sender<Cursor>,
     demand: Demand,
+    stages: Stages,
     watched: Watched,
     notices: broadcast::Sender<(Cursor, Notice)>,
     digests: Digests,
@@ -81,7 +83,8 @@ impl App {
         let digests = Digests::begin(failure.clone())?;
         let indexer = Arc::new(Indexer::begin(store.clone(), failure.clone())?);
         let (demand, watched, endings) = (Demand::default(), Watched::default(), Arc::default());
-        Ok(Arc::new(Self { store, applied, demand, watched, notices, digests, indexer, endings, failure }))
+        let stages = Stages::as_asked_for();
+        Ok(Arc::new(Self { store, applied, demand, stages, watched, notices, digests, indexer, endings, failure }))
     }
 
     /// How far the state is: moved after each commit, so whoever sees it finds all up to it.
@@ -94,6 +97,11 @@ impl App {
         let _waiting = self.demand.wait(at.0);
         // The sender is a field of self.
         let _ = self.applied().wait_for(|applied| *applied >= at).await;
+    }
+
+    /// How long what takes is taken down here.
+    pub(crate) fn stages(&self) -> &Stages {
+        &self.stages
     }
 
     /// What concerns one account, from now on.

@@ -285,6 +285,7 @@ impl Run {
     ) -> Result<(), DaemonError> {
         self.become_known(&membership);
         let app = App::open(Arc::clone(&self.parts.state))?;
+        let stages = app.stages().clone();
         let raft = self.start_raft(&membership, &app).await?;
         let (reports, reported) = mpsc::channel(REPORTS_MAX);
         let member = Member::new(member::Parts {
@@ -302,6 +303,7 @@ impl Run {
         let seat = Arc::new(Seat { member: Arc::clone(&member), api });
         info!(node_id = member.node_id(), "joined the cluster as {}", member.name());
         self.pace.send_replace(self.parts.timing.member);
+        self.spawn(stages.tell());
         duties::start(&self, &seat, reported, encounters);
         self.phase.send_replace(Phase::Member(seat));
         Ok(())

@@ -41,8 +41,13 @@ impl Cluster {
     ///
     /// Entries enter the log in the order in which these futures are first polled, while the leader stays.
     pub async fn propose(&self, entry: Entry) -> Result<(Cursor, AppReply), Refusal> {
+        let stages = self.0.app.stages();
+        let asked = stages.begin();
         match self.0.propose(&entry).await? {
-            PeerAnswer::Proposed { index, reply } => Ok((index, decoded(&reply)?)),
+            PeerAnswer::Proposed { index, reply } => {
+                stages.done(asked);
+                Ok((index, decoded(&reply)?))
+            }
             _ => Err(outcome_unknown()),
         }
     }

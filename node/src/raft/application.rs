@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::demand::Demand;
+use crate::stages::Stages;
 use crate::store::StoreError;
 use crate::store::state::{Row, Table};
 
@@ -39,6 +40,11 @@ pub trait Application: Send + Sync + 'static {
 
     /// Who waits to see what is applied. The same for as long as there is this application.
     fn demand(&self) -> Demand;
+
+    /// Where it is taken down how long what takes; nowhere, unless it says so.
+    fn stages(&self) -> Stages {
+        Stages::default()
+    }
 
     /// Applies all the entries in order, and stores their `applied` with them, in one transaction. A reply may be given before the transaction is committed (its entry is on a majority's
     /// disks already); whatever others can see follows the commit.

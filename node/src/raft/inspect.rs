@@ -12,6 +12,7 @@ use super::entry;
 use super::failure::Failure;
 use super::log::{PURGED, RaftLog, VOTE};
 use super::types::{Command, Entry, LogId};
+use crate::stages::Stages;
 use crate::store::StoreError;
 use crate::store::log::EntryLog;
 
@@ -62,7 +63,7 @@ fn last_applied(app: &dyn Application) -> Result<Option<LogId>, StoreError> {
 pub fn inspect(log: Arc<dyn EntryLog>, app: &dyn Application) -> Result<Contents, StoreError> {
     let (failure, applied) = (Failure::default(), last_applied(app)?);
     let read = || -> std::io::Result<Option<Contents>> {
-        let Ok(opened) = RaftLog::open(Arc::clone(&log), failure.clone()) else { return Ok(None) };
+        let Ok(opened) = RaftLog::open(Arc::clone(&log), failure.clone(), Stages::default()) else { return Ok(None) };
         opened.check_vote(applied)?;
         opened.give_way_to(applied)?;
         let vote = opened.vote()?;

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use super::entry;
 use super::failure::Failure;
 use super::types::{Entry, LogId, TypeConfig, Vote};
+use crate::stages::Stages;
 use crate::store::StoreError;
 use crate::store::log::{EntryLog, StoredEntry};
 
@@ -39,12 +40,13 @@ pub(super) struct RaftLog {
     failure: Failure,
     /// When what is committed was last taken down.
     committed_put: Option<Instant>,
+    stages: Stages,
 }
 
 impl RaftLog {
     /// Takes the log as it was left, and goes on with a purge that was cut short.
-    pub(super) fn open(log: Arc<dyn EntryLog>, failure: Failure) -> Result<Self, StoreError> {
-        let opened = Self { log, failure, committed_put: None };
+    pub(super) fn open(log: Arc<dyn EntryLog>, failure: Failure, stages: Stages) -> Result<Self, StoreError> {
+        let opened = Self { log, failure, committed_put: None, stages };
         let purged = opened.read_log_id(PURGED).map_err(|_| opened.first_failure())?;
         let (first, next) = (opened.log.extent().first, purged.map_or(0, |id| id.index + 1));
         if first > next {
@@ -259,11 +261,15 @@ impl RaftLogStorage<TypeConfig> for RaftLog {
         let stored = entries
             .into_iter()
             .map(|entry| StoredEntry { index: entry.index(), bytes: entry::encode_entry(&entry).into() });
-        let failure = self.failure.clone();
+        let stored: Vec<_> = stored.collect();
+        let indexes = stored.first().map_or(0..0, |first| first.index..first.index + stored.len() as u64);
+        let (failure, stages) = (self.failure.clone(), self.stages.clone());
+        stages.appended(indexes.clone());
         let done = move |result: Result<(), StoreError>| {
+            stages.persisted(indexes);
             callback.io_completed(result.map_err(|error| failure.note(error)));
         };
-        self.log.append(stored.collect(), Box::new(done));
+        self.log.append(stored, Box::new(done));
         Ok(())
     }
 
@@ -301,7 +307,7 @@ mod tests {
             let bytes = entry::encode_entry(&Entry::new(id, Payload::Blank)).into();
             log.append(vec![StoredEntry { index: id.index, bytes }], Box::new(|_| {}));
         }
-        RaftLog::open(log, Failure::default()).unwrap()
+        RaftLog::open(log, Failure::default(), Stages::default()).unwrap()
     }
 
     #[test]

@@ -20,6 +20,7 @@ use super::demand::Demand;
 use super::entry::Applied;
 use super::failure::Failure;
 use super::types::{LogId, Reply, SnapshotMeta, StoredMembership, TypeConfig};
+use crate::stages::Stages;
 use crate::store::StoreError;
 
 /// What is read of a snapshot at once.
@@ -43,6 +44,7 @@ pub(super) struct Machine {
     applied: Applied,
     /// The index that the application has applied, for those who wait for it.
     progress: watch::Sender<u64>,
+    stages: Stages,
 }
 
 /// The application and how to call it: off the runtime's threads, and one call at a time.
@@ -60,6 +62,10 @@ impl App {
 
     pub(super) fn demand(&self) -> Demand {
         self.app.demand()
+    }
+
+    pub(super) fn stages(&self) -> Stages {
+        self.app.stages()
     }
 
     pub(super) async fn call<T: Send + 'static>(
@@ -121,7 +127,8 @@ impl Machine {
         let applied = app.decode(applied)?;
         let (progress, seen) = watch::channel(applied.log_id.map_or(0, |id| id.index));
         let applier = Applier::start(app.clone(), progress.clone());
-        Ok((Self { app, applier, applied, progress }, seen))
+        let stages = app.stages();
+        Ok((Self { app, applier, applied, progress, stages }, seen))
     }
 
     fn builder(&self) -> Builder {
@@ -136,13 +143,19 @@ impl Machine {
             let (log_id, command) = note(&mut applied, entry);
             let respond = match (responder, &command) {
                 (Some(responder), Some(_)) => {
-                    Some(Box::new(move |reply: Bytes| responder.send(Reply(reply))) as Box<dyn FnOnce(Bytes) + Send>)
+                    let stages = self.stages.clone();
+                    let respond = move |reply: Bytes| {
+                        stages.applied(log_id.index);
+                        responder.send(Reply(reply));
+                    };
+                    Some(Box::new(respond) as Box<dyn FnOnce(Bytes) + Send>)
                 }
                 (responder, _) => {
                     own.extend(responder);
                     None
                 }
             };
+            self.stages.committed(log_id.index..log_id.index + 1);
             entries.push(Committed { index: log_id.index, term: log_id.leader_id.term, command, respond });
         }
         self.applied = applied.clone();

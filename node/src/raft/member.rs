@@ -32,6 +32,7 @@ use super::state::{self, View};
 use super::succession::Succession;
 use super::types::{Command, Runtime, TypeConfig};
 use super::{Dialer, NodeId, Peer, ProposeError, RaftError, RaftState, Timing};
+use crate::stages::Stages;
 use crate::store::StoreError;
 use crate::store::log::EntryLog;
 
@@ -55,6 +56,7 @@ struct Inner {
     view: View,
     applied: watch::Receiver<u64>,
     demand: Demand,
+    stages: Stages,
     state: watch::Receiver<RaftState>,
     leader: watch::Receiver<Option<NodeId>>,
     following: AbortHandle,
@@ -77,9 +79,9 @@ impl Raft {
     ) -> Result<Self, RaftError> {
         let failure = Failure::default();
         let config = Arc::new(timing.config()?);
-        let demand = app.demand();
+        let (demand, stages) = (app.demand(), app.stages());
         let app = App::new(app, failure.clone());
-        let raft_log = RaftLog::open(log.clone(), failure.clone())?;
+        let raft_log = RaftLog::open(log.clone(), failure.clone(), stages.clone())?;
         let opened = Machine::open(app.clone()).await;
         let (mut machine, applied) = opened.map_err(|error| failed(&failure, &error))?;
         let (last_applied, _) = machine.applied_state().await.map_err(|error| failed(&failure, &error))?;
@@ -100,7 +102,7 @@ impl Raft {
         let (sender, state) = watch::channel(now);
         let following = tokio::spawn(state::follow(view.clone(), sender, leaders)).abort_handle();
         let backlog = Backlog::default();
-        let inner = Inner { id, core, log, server, view, applied, demand, state, leader, following, backlog };
+        let inner = Inner { id, core, log, server, view, applied, demand, stages, state, leader, following, backlog };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -119,10 +121,14 @@ impl Raft {
         if self.stands_still() {
             return Err(ProposeError::NoQuorum);
         }
+        let proposed = self.inner.stages.begin();
         let written = timeout(ANSWER_MAX, self.inner.core.client_write(Command(command))).await;
         match written {
             Err(_) => Err(ProposeError::Unknown),
-            Ok(Ok(response)) => Ok((response.log_id.index, response.data.0)),
+            Ok(Ok(response)) => {
+                self.inner.stages.answered(proposed, response.log_id.index);
+                Ok((response.log_id.index, response.data.0))
+            }
             Ok(Err(CoreError::APIError(ClientWriteError::ForwardToLeader(forward)))) => Err(self.forward(&forward)),
             // Thrown out of this log, which says nothing of the others.
             Ok(Err(CoreError::APIError(_))) => Err(ProposeError::Unknown),

@@ -13,6 +13,7 @@ use super::log::RaftLog;
 use super::machine::{App, Machine};
 use super::toy::{TABLES, Toy};
 use super::types::{Runtime, TypeConfig};
+use crate::stages::Stages;
 use crate::store::lmdb::{LmdbLog, LmdbState};
 use crate::store::log::EntryLog;
 use crate::store::memory::{MemoryLog, MemoryState};
@@ -29,7 +30,7 @@ async fn build(log: Arc<dyn EntryLog>, state: Arc<dyn StateStore>) -> (RaftLog, 
     let failure = Failure::default();
     let app = App::new(Toy::new(state), failure.clone());
     let (machine, _) = Machine::open(app).await.unwrap();
-    (RaftLog::open(log, failure).unwrap(), machine)
+    (RaftLog::open(log, failure, Stages::default()).unwrap(), machine)
 }
 
 struct InMemory;

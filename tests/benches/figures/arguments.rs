@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::failover::{self, Gone};
-use crate::{fanout, history, idle, sender};
+use crate::{fanout, history, idle, sender, stages};
 
 /// See the module.
 pub(crate) enum Wanted {
@@ -39,6 +39,7 @@ pub(crate) enum Subject {
     Idle { clients: usize },
     Restart,
     Search,
+    Stages { clients: Vec<usize> },
     Ui,
 }
 
@@ -76,7 +77,7 @@ const ROUNDS: usize = 3;
 const SPAN: Duration = Duration::from_secs(5);
 
 const USAGE: &str = "usage: [cluster [--clients N,…] [--client lean|real] [--pipelined] [--seconds S] [--rounds R] [--nodes 3|5] [--format json|text]] \
-                     [failover [KILLS] [--only killed|silent]] [fanout [READERS]] [history [MESSAGES,…]] [idle [CLIENTS]] [restart] [search] [ui]";
+                     [failover [KILLS] [--only killed|silent]] [fanout [READERS]] [history [MESSAGES,…]] [idle [CLIENTS]] [restart] [search] [stages [CLIENTS,…]] [ui]";
 
 /// Understands the arguments, ours and the one that cargo gives to every benchmark.
 pub(crate) fn parse(all: &[String]) -> Result<Wanted, String> {
@@ -108,6 +109,10 @@ pub(crate) fn parse(all: &[String]) -> Result<Wanted, String> {
             "idle" => Subject::Idle { clients: count(&mut words, idle::CLIENTS)? },
             "restart" => Subject::Restart,
             "search" => Subject::Search,
+            "stages" => {
+                let clients = words.next_if(|word| begins_with_digit(word)).map(numbers).transpose()?;
+                Subject::Stages { clients: clients.unwrap_or_else(|| stages::CLIENTS.to_vec()) }
+            }
             "ui" => Subject::Ui,
             other => return Err(format!("{other:?} is nothing that is measured; {USAGE}")),
         });

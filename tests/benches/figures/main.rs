@@ -21,6 +21,7 @@ mod real;
 mod restart;
 mod search;
 mod sender;
+mod stages;
 mod statistics;
 mod ui;
 
@@ -62,6 +63,7 @@ fn figures(subjects: &[Subject]) -> ExitCode {
             Subject::History { messages } => runtime.block_on(history::measure(messages)),
             Subject::Idle { clients } => idle::measure(*clients),
             Subject::Restart => runtime.block_on(restart::measure()),
+            Subject::Stages { clients } => stages::measure(clients),
             Subject::Search => runtime.block_on(search::measure()),
             Subject::Ui => {
                 runtime.block_on(ui::measure());
@@ -75,10 +77,15 @@ fn figures(subjects: &[Subject]) -> ExitCode {
 /// Nodes, each of which has applied how they were founded: one that has not lets nobody in yet.
 fn founded(nodes: usize) -> Cluster {
     let cluster = Cluster::start(nodes);
+    founded_by(&cluster);
+    cluster
+}
+
+/// Returns once that is so of these.
+fn founded_by(cluster: &Cluster) {
     // The real client waits until the record is in; the check, until every node has applied it.
     cluster.cli().as_account("first").run(&["account", "create", "first"]).ok();
     cluster.cli().run(&["cluster", "check"]).ok();
-    cluster
 }
 
 /// This program once more.

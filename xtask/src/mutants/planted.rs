@@ -26,8 +26,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         what: "entries count as stored before they are on the disk",
         edits: &[(
             "node/src/raft/log.rs",
-            "        self.log.append(stored.collect(), Box::new(done));",
-            "        self.log.append(stored.collect(), Box::new(|_| {}));\n        done(Ok(()));",
+            "        self.log.append(stored, Box::new(done));",
+            "        self.log.append(stored, Box::new(|_| {}));\n        done(Ok(()));",
         )],
     },
     Mutant {
