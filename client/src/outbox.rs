@@ -10,7 +10,7 @@
 //! Sending itself is in `pump`.
 
 use chat::{AccountId, MessageId, Numbering, Seq, SessionId, Timestamp};
-use rusqlite::{OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use wire::message::To;
 use wire::{Code, Refusal};
 
@@ -28,6 +28,12 @@ const SETTLED_MAX: u64 = 1_000;
 const QUEUED: i64 = 0;
 const STORED: i64 = 1;
 const FAILED: i64 = 2;
+
+const COUNT_WAITING: &str = "SELECT count(*) FROM outbox WHERE cluster = ?1 AND account = ?2 AND state = 0";
+
+const FORGET_OLD: &str = "DELETE FROM outbox WHERE cluster = ?1 AND account = ?2 AND state = ?4 AND queued_at <
+         (SELECT queued_at FROM outbox WHERE cluster = ?1 AND account = ?2 AND state = ?4
+          ORDER BY queued_at DESC LIMIT 1 OFFSET ?3)";
 
 /// A message whose turn is to come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,11 +103,7 @@ impl Profile {
 
     /// How many messages of the account wait.
     pub(crate) fn waiting_count(&self, account: AccountId) -> Result<u64, ClientError> {
-        self.read(|connection, cluster| {
-            let query = "SELECT count(*) FROM outbox WHERE cluster = ?1 AND account = ?2 AND state = 0";
-            let count = connection.query_row(query, params![cluster, int(account.0)], |row| row.get(0))?;
-            Ok(uint(count))
-        })
+        self.read(|connection, cluster| count_waiting(connection, cluster, account))
     }
 
     /// What is not stored: what failed, the oldest first, and then what waits, in its turn.
@@ -135,26 +137,24 @@ impl Profile {
     /// How far a message has come; None where the outbox does not know it.
     pub(crate) fn progress(&self, account: AccountId, id: MessageId) -> Result<Option<Progress>, ClientError> {
         self.read(|connection, cluster| {
-            let row: Option<(i64, Option<String>, Option<String>)> = connection
-                .query_row(
-                    "SELECT state, refusal_code, refusal_message FROM outbox
-                     WHERE cluster = ?1 AND account = ?2 AND id = ?3",
-                    params![cluster, int(account.0), id_bytes(id)],
-                    |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-                )
-                .optional()?;
+            let mut query = connection.prepare_cached(
+                "SELECT state, refusal_code, refusal_message FROM outbox
+                 WHERE cluster = ?1 AND account = ?2 AND id = ?3",
+            )?;
+            let key = params![cluster, int(account.0), id_bytes(id)];
+            let row = query.query_row(key, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
             row.map(progress_from).transpose()
         })
     }
 
-    /// A majority has it. Answers whether this is news: another process may have heard first.
-    pub(crate) fn settle_stored(&self, account: AccountId, id: MessageId) -> Result<bool, ClientError> {
+    /// A majority has them. Answers of which this is news: another process may have heard first.
+    pub(crate) fn settle_stored(&self, account: AccountId, ids: &[MessageId]) -> Result<Vec<bool>, ClientError> {
         self.change(|transaction, cluster| {
-            let changed = transaction.execute(
+            let mut settle = transaction.prepare_cached(
                 "UPDATE outbox SET state = ?4 WHERE cluster = ?1 AND account = ?2 AND id = ?3 AND state = 0",
-                params![cluster, int(account.0), id_bytes(id), STORED],
             )?;
-            Ok(changed > 0)
+            let mut settle = |id| settle.execute(params![cluster, int(account.0), id_bytes(id), STORED]);
+            ids.iter().map(|id| Ok(settle(*id)? > 0)).collect()
         })
     }
 
@@ -295,11 +295,13 @@ fn put_at_end(
     refuse_beyond_bound(transaction, cluster, account)?;
     let (session, seq, follows) = take_number(transaction, cluster, account, id)?;
     let (to_name, to_account) = recipient_columns(to);
-    transaction.execute(
+    let mut insert = transaction.prepare_cached(
         "INSERT INTO outbox (cluster, account, id, session, seq, follows, to_name, to_account, text, queued_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-        params![cluster, int(account.0), id_bytes(id), session, seq, follows, to_name, to_account, text, int(now_ms)],
     )?;
+    let id = id_bytes(id);
+    let now = int(now_ms);
+    insert.execute(params![cluster, int(account.0), id, session, seq, follows, to_name, to_account, text, now])?;
     forget_old(transaction, cluster, account)
 }
 
@@ -312,14 +314,12 @@ fn already_there(
     text: &str,
 ) -> Result<bool, ClientError> {
     let (to_name, to_account) = recipient_columns(to);
-    let found: Option<(bool, i64)> = transaction
-        .query_row(
-            "SELECT text = ?4 AND to_name IS ?5 AND to_account IS ?6, state FROM outbox
-             WHERE cluster = ?1 AND account = ?2 AND id = ?3",
-            params![cluster, int(account.0), id_bytes(id), text, to_name, to_account],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )
-        .optional()?;
+    let mut query = transaction.prepare_cached(
+        "SELECT text = ?4 AND to_name IS ?5 AND to_account IS ?6, state FROM outbox
+         WHERE cluster = ?1 AND account = ?2 AND id = ?3",
+    )?;
+    let key = params![cluster, int(account.0), id_bytes(id), text, to_name, to_account];
+    let found: Option<(bool, i64)> = query.query_row(key, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     match found {
         None => Ok(false),
         Some((_, FAILED)) => {
@@ -337,13 +337,13 @@ fn already_there(
     }
 }
 
+fn count_waiting(connection: &Connection, cluster: i64, account: AccountId) -> Result<u64, ClientError> {
+    let mut query = connection.prepare_cached(COUNT_WAITING)?;
+    Ok(uint(query.query_row(params![cluster, int(account.0)], |row| row.get(0))?))
+}
+
 fn refuse_beyond_bound(transaction: &Transaction<'_>, cluster: i64, account: AccountId) -> Result<(), ClientError> {
-    let waiting: i64 = transaction.query_row(
-        "SELECT count(*) FROM outbox WHERE cluster = ?1 AND account = ?2 AND state = 0",
-        params![cluster, int(account.0)],
-        |row| row.get(0),
-    )?;
-    if uint(waiting) < WAITING_MAX {
+    if count_waiting(transaction, cluster, account)? < WAITING_MAX {
         return Ok(());
     }
     let full = format!("{WAITING_MAX} messages are waiting to be sent already; this one was not queued.");
@@ -358,18 +358,15 @@ fn take_number(
     account: AccountId,
     id: MessageId,
 ) -> Result<(i64, i64, Option<Vec<u8>>), ClientError> {
-    let found = transaction
-        .query_row(
-            "SELECT session, next_seq, last FROM session WHERE cluster = ?1 AND account = ?2",
-            params![cluster, int(account.0)],
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-        )
+    let mut query = transaction
+        .prepare_cached("SELECT session, next_seq, last FROM session WHERE cluster = ?1 AND account = ?2")?;
+    let found = query
+        .query_row(params![cluster, int(account.0)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?
         .ok_or_else(|| ClientError::new(Code::NotLoggedIn, "Nobody is logged in here; log in first."))?;
-    transaction.execute(
-        "UPDATE session SET next_seq = next_seq + 1, last = ?3 WHERE cluster = ?1 AND account = ?2",
-        params![cluster, int(account.0), id_bytes(id)],
-    )?;
+    let mut take = transaction
+        .prepare_cached("UPDATE session SET next_seq = next_seq + 1, last = ?3 WHERE cluster = ?1 AND account = ?2")?;
+    take.execute(params![cluster, int(account.0), id_bytes(id)])?;
     Ok(found)
 }
 
@@ -392,14 +389,9 @@ fn give_up_number(
 }
 
 fn forget_old(transaction: &Transaction<'_>, cluster: i64, account: AccountId) -> Result<(), ClientError> {
+    let mut forget = transaction.prepare_cached(FORGET_OLD)?;
     for state in [STORED, FAILED] {
-        // `state != 0` as well, or SQLite would not see that the index of settled messages has them all.
-        transaction.execute(
-            "DELETE FROM outbox WHERE cluster = ?1 AND account = ?2 AND state = ?4 AND state != 0 AND queued_at <
-                 (SELECT queued_at FROM outbox WHERE cluster = ?1 AND account = ?2 AND state = ?4 AND state != 0
-                  ORDER BY queued_at DESC LIMIT 1 OFFSET ?3)",
-            params![cluster, int(account.0), int(SETTLED_MAX), state],
-        )?;
+        forget.execute(params![cluster, int(account.0), int(SETTLED_MAX), state])?;
     }
     Ok(())
 }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat::{AccountId, MessageId, Rejection, Reply, Seq};
-use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use tokio::time::Instant;
 use wire::message::{Answer, Answered, Request};
 use wire::{Code, Refusal};
@@ -94,8 +94,8 @@ async fn send_all(shared: &Shared, account: AccountId, link: &Link, pause: &mut 
             return Ok(());
         }
         tokio::select! {
-            Some((waiting, answered)) = sending.under_way.next() => {
-                sending.answered(waiting, answered).await?;
+            Some(first) = sending.under_way.next() => {
+                sending.take(first).await?;
                 answer_by = Instant::now() + ANSWER_MAX;
             }
             () = shared.queued.notified() => {}
@@ -109,6 +109,12 @@ fn no_answer() -> Trouble {
     Trouble::Refused(Refusal::new(Code::Timeout, "The node does not answer; what is queued is kept and sent again."))
 }
 
+/// A message, and what was answered; None: the link is lost.
+type Ended = (Waiting, Option<Answered>);
+
+/// A message that is stored, and what is told of it.
+type Told = (MessageId, Update);
+
 /// What is under way on one link.
 struct Sending<'a> {
     shared: &'a Shared,
@@ -116,7 +122,7 @@ struct Sending<'a> {
     kept: KeptSession,
     /// The last number that was sent.
     last: Seq,
-    under_way: FuturesUnordered<BoxFuture<'static, (Waiting, Option<Answered>)>>,
+    under_way: FuturesUnordered<BoxFuture<'static, Ended>>,
     pause: &'a mut Duration,
 }
 
@@ -150,6 +156,25 @@ impl Sending<'_> {
         self.last = Seq(0);
     }
 
+    /// Takes this answer and those that have come with it, up to one that changes what is under way. Those that are stored share a
+    /// transaction.
+    async fn take(&mut self, first: Ended) -> Result<(), Trouble> {
+        let (mut stored, mut ended) = (Vec::new(), Some(first));
+        while let Some((message, answered)) = ended.take() {
+            let told = match &answered {
+                Some(Answered { result: Ok(Answer::Sent(reply)), .. }) => told_of(reply, message.id),
+                _ => None,
+            };
+            let Some(told) = told else {
+                self.stored(stored).await?;
+                return self.answered(message, answered).await;
+            };
+            stored.push(told);
+            ended = self.under_way.next().now_or_never().flatten();
+        }
+        self.stored(stored).await
+    }
+
     async fn answered(&mut self, message: Waiting, answered: Option<Answered>) -> Result<(), Trouble> {
         match answered.ok_or(Trouble::Lost)?.result {
             Ok(Answer::Sent(reply)) => self.replied(message, reply).await,
@@ -160,8 +185,10 @@ impl Sending<'_> {
 
     /// The message's number was looked at by the log.
     async fn replied(&mut self, message: Waiting, reply: Reply) -> Result<(), Trouble> {
+        if let Some(told) = told_of(&reply, message.id) {
+            return self.stored(vec![told]).await;
+        }
         match reply {
-            Reply::Stored { id, .. } if id == message.id => self.stored(message, reply).await,
             // Too long ago for the node to remember; or the number was used for another message, by a profile that this one is an
             // old copy of.
             Reply::Forgotten | Reply::Stored { .. } => self.look_up(message).await,
@@ -204,18 +231,21 @@ impl Sending<'_> {
         Ok(())
     }
 
-    async fn stored(&mut self, message: Waiting, reply: Reply) -> Result<(), Trouble> {
-        let Reply::Stored { id, conversation, cursor, to, sent_at, recipient_active } = reply else { return Ok(()) };
-        let account = self.kept.account;
-        let news = in_profile(self.shared, move |profile| profile.settle_stored(account, message.id)).await?;
+    async fn stored(&mut self, told: Vec<Told>) -> Result<(), Trouble> {
+        if told.is_empty() {
+            return Ok(());
+        }
+        let (account, ids) = (self.kept.account, told.iter().map(|(id, _)| *id).collect::<Vec<_>>());
+        let news = in_profile(self.shared, move |profile| profile.settle_stored(account, &ids)).await?;
         *self.pause = PAUSE_MIN;
         self.shared.set_sending_trouble(None);
         self.shared.reach.tell_writable(self.link);
-        if news {
-            let update = Update::Stored { id, conversation, cursor, to, sent_at, recipient_active };
-            self.shared.hub.note(update);
+        for ((id, update), is_news) in told.into_iter().zip(news) {
+            if is_news {
+                self.shared.hub.note(update);
+            }
+            self.tell_settled(id);
         }
-        self.tell_settled(id);
         Ok(())
     }
 
@@ -241,7 +271,7 @@ impl Sending<'_> {
     async fn look_up(&mut self, message: Waiting) -> Result<(), Trouble> {
         match self.link.ask(Request::MessageById { id: message.id }).await?.0 {
             Answer::Message(Some(info)) => {
-                let reply = Reply::Stored {
+                let update = Update::Stored {
                     id: message.id,
                     conversation: info.conversation,
                     cursor: info.cursor,
@@ -249,7 +279,7 @@ impl Sending<'_> {
                     sent_at: info.sent_at,
                     recipient_active: info.to.active,
                 };
-                self.stored(message, reply).await
+                self.stored(vec![(message.id, update)]).await
             }
             Answer::Message(None) => self.start_over().await,
             other => Err(Trouble::Refused(unexpected(&other))),
@@ -263,6 +293,16 @@ impl Sending<'_> {
         in_profile(self.shared, move |profile| profile.start_over_after(account, session, numbering)).await?;
         self.rewind();
         Ok(())
+    }
+}
+
+/// What whoever watches is told, if the reply is that this message is stored.
+fn told_of(reply: &Reply, of: MessageId) -> Option<Told> {
+    match *reply {
+        Reply::Stored { id, conversation, cursor, to, sent_at, recipient_active } if id == of => {
+            Some((id, Update::Stored { id, conversation, cursor, to, sent_at, recipient_active }))
+        }
+        _ => None,
     }
 }
 

@@ -94,7 +94,7 @@ fn what_waits_survives_a_kill_at_any_step() {
     drop(profile);
     let profile = open(&folder);
     assert_eq!(waiting(&profile, 10), [(1, 1), (2, 2)]);
-    assert_eq!(profile.settle_stored(ALICE, MessageId(1)), Ok(true));
+    assert_eq!(profile.settle_stored(ALICE, &[MessageId(1)]), Ok(vec![true]));
     drop(profile);
     let profile = open(&folder);
     assert_eq!(waiting(&profile, 10), [(2, 2)]);
@@ -108,16 +108,43 @@ fn only_the_first_to_hear_of_it_tells_of_it() {
     let (one, folder) = with_alice();
     let other = open(&folder);
     queue(&one, 1);
-    assert_eq!(one.settle_stored(ALICE, MessageId(1)), Ok(true));
-    assert_eq!(other.settle_stored(ALICE, MessageId(1)), Ok(false));
+    assert_eq!(one.settle_stored(ALICE, &[MessageId(1)]), Ok(vec![true]));
+    assert_eq!(other.settle_stored(ALICE, &[MessageId(1)]), Ok(vec![false]));
     assert_eq!(other.settle_failed(ALICE, MessageId(1), &refusal()), Ok(false));
+}
+
+#[test]
+fn those_that_are_stored_together_are_settled_together() {
+    let (profile, _folder) = with_alice();
+    (1..=3).for_each(|id| queue(&profile, id));
+    profile.settle_stored(ALICE, &[MessageId(2)]).expect("settled");
+    let all = [1, 2, 9, 3].map(MessageId);
+    assert_eq!(profile.settle_stored(ALICE, &all), Ok(vec![true, false, false, true]));
+    assert_eq!(profile.waiting_count(ALICE), Ok(0));
+}
+
+/// A thousand that are remembered, or ten thousand that wait, must not be looked at for each that is queued.
+#[test]
+fn what_each_message_asks_for_is_found_by_an_index() {
+    let (profile, _folder) = with_alice();
+    for statement in [COUNT_WAITING, FORGET_OLD] {
+        let plan = profile.read(|connection, _| {
+            let mut query = connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}"))?;
+            let nothing = vec![0; query.parameter_count()];
+            let steps = query.query_map(rusqlite::params_from_iter(nothing), |row| row.get::<_, String>("detail"))?;
+            Ok(steps.collect::<Result<Vec<_>, _>>()?)
+        });
+        let plan = plan.expect("explained");
+        let searches: Vec<_> = plan.iter().filter(|step| step.contains("outbox")).collect();
+        assert!(!searches.is_empty() && searches.iter().all(|step| step.contains("INDEX outbox_state")), "{plan:?}");
+    }
 }
 
 #[test]
 fn a_new_session_takes_over_what_waits_with_its_ids_and_in_its_order() {
     let (profile, _folder) = with_alice();
     (1..=4).for_each(|id| queue(&profile, id));
-    profile.settle_stored(ALICE, MessageId(1)).expect("settled");
+    profile.settle_stored(ALICE, &[MessageId(1)]).expect("settled");
     profile.end_session(ALICE, SessionId(10)).expect("ended");
     queue(&profile, 5);
     profile.keep_session(&session(ALICE, "alice", 20), Numbering::default(), 2).expect("kept");
@@ -188,9 +215,9 @@ fn a_gap_that_was_closed_since_changes_nothing() {
     let (profile, _folder) = with_alice();
     (1..=4).for_each(|id| queue(&profile, id));
     // The second came too early, the first after it; the answers arrive the other way round.
-    profile.settle_stored(ALICE, MessageId(1)).expect("settled");
+    profile.settle_stored(ALICE, &[MessageId(1)]).expect("settled");
     profile.go_on_after(ALICE, SessionId(10), Numbering::default()).expect("looked");
-    profile.settle_stored(ALICE, MessageId(2)).expect("settled");
+    profile.settle_stored(ALICE, &[MessageId(2)]).expect("settled");
     profile.go_on_after(ALICE, SessionId(10), after(1, 1)).expect("looked");
     assert_eq!(waiting(&profile, 10), [(3, 3), (4, 4)]);
     assert_eq!(followed(&profile, 10), [Some(2), Some(3)]);
@@ -202,7 +229,7 @@ fn a_message_that_was_settled_under_an_earlier_number_does_not_hide_what_the_nod
     (1..=3).for_each(|id| queue(&profile, id));
     profile.go_on_after(ALICE, SessionId(10), after(6, 4_000)).expect("numbered");
     // Another process heard that the copy with the old number was stored.
-    profile.settle_stored(ALICE, MessageId(1)).expect("settled");
+    profile.settle_stored(ALICE, &[MessageId(1)]).expect("settled");
     profile.go_on_after(ALICE, SessionId(10), after(1, 1)).expect("numbered");
     assert_eq!(waiting(&profile, 10), [(2, 2), (3, 3)], "or they would wait for ever for numbers that never come");
     assert_eq!(followed(&profile, 10), [Some(1), Some(2)]);
@@ -212,7 +239,7 @@ fn a_message_that_was_settled_under_an_earlier_number_does_not_hide_what_the_nod
 fn what_a_copy_of_the_profile_used_is_not_used_again() {
     let (profile, _folder) = with_alice();
     (1..=4).for_each(|id| queue(&profile, id));
-    profile.settle_stored(ALICE, MessageId(1)).expect("settled");
+    profile.settle_stored(ALICE, &[MessageId(1)]).expect("settled");
     profile.start_over_after(ALICE, SessionId(10), after(2, 4_000)).expect("numbered");
     assert_eq!(waiting(&profile, 10), [(3, 2), (4, 3), (5, 4)]);
     assert_eq!(followed(&profile, 10), [Some(4_000), Some(2), Some(3)]);
@@ -290,7 +317,7 @@ fn what_failed_is_listed_before_what_waits_until_it_is_discarded() {
     for id in 1..=4 {
         queue(&profile, id);
     }
-    profile.settle_stored(ALICE, MessageId(1)).expect("settled");
+    profile.settle_stored(ALICE, &[MessageId(1)]).expect("settled");
     profile.settle_failed(ALICE, MessageId(3), &refusal()).expect("settled");
     let pending = profile.pending(ALICE).expect("listed");
     let listed: Vec<_> = pending.iter().map(|pending| (pending.id.0, pending.failed.is_some())).collect();

@@ -108,6 +108,11 @@ const MIGRATIONS: &[&str] = &[
     ) WITHOUT ROWID;
     CREATE TABLE settings (only INTEGER PRIMARY KEY CHECK (only = 1), text TEXT NOT NULL);
 ",
+    // Each message that is queued counts what waits, and has what was settled long ago forgotten: from an index alone.
+    "
+    DROP INDEX outbox_done;
+    CREATE INDEX outbox_state ON outbox (cluster, account, state, queued_at);
+",
 ];
 
 /// An open profile, of one of its clusters.

@@ -1,13 +1,12 @@
 //! The real client, as the app embeds it: with its outbox, its numbering and its failover.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use chat::Cursor;
 use client::{Access, Client, Config};
-use futures::StreamExt as _;
-use futures::stream::FuturesUnordered;
 use tempfile::TempDir;
 use tests::Cluster;
 use wire::Address;
@@ -110,23 +109,18 @@ pub(crate) fn run(start: &Start) -> ExitCode {
 }
 
 async fn send_for(mut one: One, window: usize, until: Instant) -> (One, Vec<Duration>) {
-    let mut under_way = FuturesUnordered::new();
+    let mut under_way = VecDeque::new();
     let mut taken = Vec::new();
     loop {
         while under_way.len() < window && Instant::now() < until {
-            let (began, client, text) = (Instant::now(), one.client.clone(), crowd::text(&one.name, one.sent));
+            let (began, text) = (Instant::now(), crowd::text(&one.name, one.sent));
             one.sent += 1;
-            let to = To::Name(one.name.clone());
-            // In the order of sending: into the outbox one after the other, and waited for side by side.
-            let id = client.send(to, text, None).await.expect("the outbox takes it");
-            under_way.push(async move {
-                client.stored(id, LIMIT).await.expect("stored in time");
-                began.elapsed()
-            });
+            let id = one.client.send(To::Name(one.name.clone()), text, None).await.expect("the outbox takes it");
+            under_way.push_back((began, id));
         }
-        match under_way.next().await {
-            Some(took) => taken.push(took),
-            None => return (one, taken),
-        }
+        // They are stored in the order in which they went into the outbox.
+        let Some((began, id)) = under_way.pop_front() else { return (one, taken) };
+        one.client.stored(id, LIMIT).await.expect("stored in time");
+        taken.push(began.elapsed());
     }
 }
