@@ -131,13 +131,20 @@ pub(crate) fn secret(cluster: &Cluster) -> ClusterSecret {
 
 /// Where the nodes listen, as they leave word of it on their machine.
 pub(crate) fn addresses(cluster: &Cluster) -> Vec<Address> {
+    addresses_but_of(cluster, None)
+}
+
+/// The same, without one of them.
+pub(crate) fn addresses_but_of(cluster: &Cluster, name: Option<&str>) -> Vec<Address> {
     let files = std::fs::read_dir(cluster.home().join("runtime/nodes")).expect("the daemons left word of themselves");
-    let address = |file: std::io::Result<std::fs::DirEntry>| {
-        let text = std::fs::read_to_string(file.expect("the folder can be read").path()).expect("so can the file");
+    let paths = files.map(|file| file.expect("the folder can be read").path());
+    let others = paths.filter(|path| name.is_none_or(|name| path.file_stem().is_some_and(|stem| stem != name)));
+    let address = |path: std::path::PathBuf| {
+        let text = std::fs::read_to_string(path).expect("so can the file");
         let word: serde_json::Value = serde_json::from_str(&text).expect("the file is JSON");
         word["addresses"][0].as_str().and_then(|text| text.parse().ok()).expect("a daemon listens somewhere")
     };
-    files.map(address).collect()
+    others.map(address).collect()
 }
 
 /// The text of somebody's nth message.

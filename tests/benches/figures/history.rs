@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use client::{Client, Cursor, To};
 use serde_json::Value;
 use tests::Cluster;
-use wire::Transport;
+use wire::Code;
 
 use crate::loader::{Loader, Order, Sent};
 use crate::person::Person;
@@ -41,8 +41,11 @@ pub(crate) async fn measure(messages: &[usize]) -> bool {
     let reader = real::sign_up_at(&cluster, cluster.home(), READER).await;
     let sender = real::sign_up_at(&cluster, cluster.home(), "sender").await;
     let transport = crowd::new_transport().await;
-    let mut talker = talker(&cluster, &*transport).await;
-    let start = serde_json::to_string(&Start::of(&cluster, SENDERS, 1)).expect("plain data");
+    // Whoever does not fail over has to be at a node that stays.
+    let restarted = restart::a_follower(&mut cluster);
+    let staying = crowd::addresses_but_of(&cluster, Some(&restarted));
+    let mut talker = Person::create(&*transport, staying[0].clone(), &crowd::secret(&cluster), TALKER).await;
+    let start = serde_json::to_string(&Start::at(&staying, &cluster, SENDERS, 1)).expect("plain data");
     let mut others = Loader::start(&["--loader".to_owned(), start]);
     let (mut stored, mut whole, mut first) = (0, true, None);
     for (round, count) in messages.iter().copied().enumerate() {
@@ -60,7 +63,7 @@ pub(crate) async fn measure(messages: &[usize]) -> bool {
             ("opening the conversation", page(&reader, stored, |_| None).await),
             ("a page back from anywhere", page(&reader, stored, Some).await),
             ("finding one message by its word", search(&reader, stored, &mut whole).await),
-            ("a restart until it serves", Costs::one(restart::of_a_follower(&mut cluster))),
+            ("a restart until it serves", Costs::one(restart::of(&restarted, &mut cluster))),
         ];
         let (caught_up, beside) = new_node(&mut cluster, &mut others, &format!("new{round}"));
         costs.push(("a new node until it has everything", Costs::one(caught_up)));
@@ -99,11 +102,6 @@ impl Costs {
     }
 }
 
-async fn talker(cluster: &Cluster, transport: &dyn Transport) -> Person {
-    let node = crowd::addresses(cluster).swap_remove(0);
-    Person::create(transport, node, &crowd::secret(cluster), TALKER).await
-}
-
 /// A text of one word that no other has.
 fn text(number: usize) -> String {
     format!("{:<MESSAGE_SIZE_BYTES$}", word(number))
@@ -124,9 +122,14 @@ async fn grow(talker: &mut Person, from: usize, to: usize) -> Duration {
 async fn found(reader: &Client, number: usize, within: Duration) -> bool {
     let until = Instant::now() + within;
     loop {
-        let page = reader.search(&word(number), None, None, 10).await.expect("it is looked for");
-        if !page.items.is_empty() || Instant::now() > until {
-            return page.items.len() == 1;
+        let found = match reader.search(&word(number), None, None, 10).await {
+            Ok(page) => page.items.len(),
+            // The index is still being made.
+            Err(error) if error.code() == Code::QueryTooBroad => 0,
+            Err(error) => panic!("it is looked for: {error:?}"),
+        };
+        if found > 0 || Instant::now() > until {
+            return found == 1;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }

@@ -30,7 +30,12 @@ pub(crate) struct Start {
 impl Start {
     /// So many clients of this cluster, with so many messages under way each.
     pub(crate) fn of(cluster: &Cluster, clients: usize, window: usize) -> Self {
-        let nodes = crowd::addresses(cluster).iter().map(ToString::to_string).collect();
+        Self::at(&crowd::addresses(cluster), cluster, clients, window)
+    }
+
+    /// The same, at these of its nodes.
+    pub(crate) fn at(nodes: &[Address], cluster: &Cluster, clients: usize, window: usize) -> Self {
+        let nodes = nodes.iter().map(ToString::to_string).collect();
         Self { nodes, secret: crowd::secret(cluster).to_text(), clients, window }
     }
 
