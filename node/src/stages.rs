@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::{Instant, interval};
 
 /// What the log is asked for.
-const TARGET: &str = "node::stages";
+pub const TARGET: &str = "node::stages";
 
 /// How many entries may be on their way, by index; of one that takes longer nothing is known.
 const UNDER_WAY_MAX: usize = 1 << 14;
@@ -49,6 +49,7 @@ enum Stage {
     Pushed,
 }
 
+/// The stages in the order of the way, and what each line calls them.
 const STAGES: [(Stage, &str); 7] = [
     (Stage::Whole, "whole"),
     (Stage::Appended, "appended"),
@@ -58,6 +59,11 @@ const STAGES: [(Stage, &str); 7] = [
     (Stage::Answered, "answered"),
     (Stage::Pushed, "pushed"),
 ];
+
+/// What each line may have, in the order of the way.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    STAGES.into_iter().map(|(_, name)| name)
+}
 
 /// What is taken down; clones are the same. By default: nothing.
 #[derive(Clone, Default)]

@@ -36,9 +36,15 @@ pub fn explain_damage() {
     }
 }
 
-/// How far the sentence is: nobody says it, somebody does, it is said.
+/// How far the sentence is.
 #[cfg(unix)]
-static SAID: AtomicU8 = AtomicU8::new(0);
+static SENTENCE_IS: AtomicU8 = AtomicU8::new(UNSAID);
+#[cfg(unix)]
+const UNSAID: u8 = 0;
+#[cfg(unix)]
+const BEING_SAID: u8 = 1;
+#[cfg(unix)]
+const SAID: u8 = 2;
 
 /// A write and little else: the thread may hold any lock. The signal does what it does by itself only once the sentence is out: two threads
 /// may trip over the same damage at once, and the second would end the process before the first has said why. When it returns, what
@@ -48,12 +54,12 @@ static SAID: AtomicU8 = AtomicU8::new(0);
 extern "C" fn explain(signal: libc::c_int) {
     let is_explained = signal == libc::SIGABRT && ABORTS_BY_ITSELF.load(Ordering::Relaxed);
     if !is_explained {
-        if SAID.compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+        if SENTENCE_IS.compare_exchange(UNSAID, BEING_SAID, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             // SAFETY: the sentence is static.
             let _ = unsafe { libc::write(libc::STDERR_FILENO, SENTENCE.as_ptr().cast(), SENTENCE.len()) };
-            SAID.store(2, Ordering::Relaxed);
+            SENTENCE_IS.store(SAID, Ordering::Relaxed);
         }
-        while SAID.load(Ordering::Relaxed) < 2 {
+        while SENTENCE_IS.load(Ordering::Relaxed) != SAID {
             std::hint::spin_loop();
         }
     }

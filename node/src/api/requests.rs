@@ -46,8 +46,7 @@ pub(super) enum End {
 pub(super) struct Requests {
     connection: Arc<Connection>,
     permits: Arc<Semaphore>,
-    /// Those that are answered beside each other, within the connection's own task: an answer that has come wakes it once, and it writes
-    /// what else is ready with it.
+    /// Those that are answered beside each other, within the connection's own task.
     beside: FuturesUnordered<BoxFuture<'static, ()>>,
     /// The one that changes whom the connection speaks for.
     turn: Option<BoxFuture<'static, ()>>,
@@ -86,8 +85,10 @@ impl Requests {
     /// Returns once everything taken has been answered, and the subscription has ended.
     pub(super) async fn finish(&mut self) {
         while self.turn.is_some() {
-            over(&mut self.turn).await;
-            self.go_on().await;
+            tokio::select! {
+                () = over(&mut self.turn) => self.go_on().await,
+                Some(()) = self.beside.next() => {}
+            }
         }
         self.connection.unsubscribe().await;
         while self.beside.next().await.is_some() {}

@@ -131,11 +131,11 @@ pub(crate) fn secret(cluster: &Cluster) -> ClusterSecret {
 
 /// Where the nodes listen, as they leave word of it on their machine.
 pub(crate) fn addresses(cluster: &Cluster) -> Vec<Address> {
-    addresses_but_of(cluster, None)
+    addresses_without(cluster, None)
 }
 
 /// The same, without one of them.
-pub(crate) fn addresses_but_of(cluster: &Cluster, name: Option<&str>) -> Vec<Address> {
+pub(crate) fn addresses_without(cluster: &Cluster, name: Option<&str>) -> Vec<Address> {
     let files = std::fs::read_dir(cluster.home().join("runtime/nodes")).expect("the daemons left word of themselves");
     let paths = files.map(|file| file.expect("the folder can be read").path());
     let others = paths.filter(|path| name.is_none_or(|name| path.file_stem().is_some_and(|stem| stem != name)));

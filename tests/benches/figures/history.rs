@@ -43,7 +43,7 @@ pub(crate) async fn measure(messages: &[usize]) -> bool {
     let transport = crowd::new_transport().await;
     // Whoever does not fail over has to be at a node that stays.
     let restarted = restart::a_follower(&mut cluster);
-    let staying = crowd::addresses_but_of(&cluster, Some(&restarted));
+    let staying = crowd::addresses_without(&cluster, Some(&restarted));
     let mut talker = Person::create(&*transport, staying[0].clone(), &crowd::secret(&cluster), TALKER).await;
     let start = serde_json::to_string(&Start::at(&staying, &cluster, SENDERS, 1)).expect("plain data");
     let mut others = Loader::start(&["--loader".to_owned(), start]);

@@ -20,6 +20,7 @@ pub(crate) async fn measure() -> bool {
     true
 }
 
+/// One that does not lead.
 pub(crate) fn a_follower(cluster: &mut Cluster) -> String {
     let leader = cluster.leader();
     cluster.running().into_iter().find(|name| *name != leader).expect("there are followers")

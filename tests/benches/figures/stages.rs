@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use node::stages;
 use serde_json::Value;
 use tests::Cluster;
 
@@ -14,16 +15,10 @@ use crate::statistics::Rounds;
 /// With so many clients, unless told otherwise.
 pub(crate) const CLIENTS: &[usize] = &[1, 64, 512];
 
-/// What the log of the nodes is asked for.
-const LOG: &str = "info,node::stages=debug";
-
 const WARM_UP: Duration = Duration::from_secs(1);
 
 /// The nodes write a line each second.
 const SPAN: Duration = Duration::from_secs(6);
-
-/// In the order of the way.
-const STAGES: [&str; 7] = ["whole", "appended", "persisted", "committed", "applied", "answered", "pushed"];
 
 /// Measures and prints. False: something acknowledged is missing or doubled.
 pub(crate) fn measure(clients: &[usize]) -> bool {
@@ -34,7 +29,7 @@ fn one(clients: usize) -> bool {
     let mut cluster = Cluster::unstarted(3, "");
     for name in ["n1", "n2", "n3"] {
         let mut command = cluster.command(name);
-        command.env("RUST_LOG", LOG);
+        command.env("RUST_LOG", format!("info,{}=debug", stages::TARGET));
         cluster.launch_command(name, command);
     }
     founded_by(&cluster);
@@ -54,7 +49,7 @@ fn one(clients: usize) -> bool {
     for (name, before) in names.iter().zip(before) {
         let said = Said::of(&cluster.log(name)[before..]);
         let stages: Vec<_> =
-            STAGES.iter().filter_map(|stage| Some(format!("{stage} {}", said.0.get(stage)?.told()))).collect();
+            stages::names().filter_map(|stage| Some(format!("{stage} {}", said.0.get(stage)?.told()))).collect();
         let role = if *name == leader { "leads" } else { "follows" };
         println!("      {name} {role}: {}", stages.join(" · "));
     }
@@ -78,7 +73,7 @@ impl Said {
         for line in log.lines() {
             let Some((_, line)) = line.split_once("DEBUG ") else { continue };
             let Ok(Value::Object(line)) = serde_json::from_str(line) else { continue };
-            for (stage, figures) in STAGES.into_iter().filter_map(|stage| Some((stage, line.get(stage)?))) {
+            for (stage, figures) in stages::names().filter_map(|stage| Some((stage, line.get(stage)?))) {
                 let lines = said.0.entry(stage).or_default();
                 lines.medians.extend(figures["p50_us"].as_f64());
                 lines.p99s.extend(figures["p99_us"].as_f64());

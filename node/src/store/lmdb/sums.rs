@@ -41,12 +41,10 @@ impl Sums {
         let payload = record::open(Self::KEY, frame, String::new, String::new).ok()?;
         let (numbers, rest) = payload.as_chunks();
         let [transaction, entries, records] = *numbers else { return None };
-        let sums = |bytes| Sum(u64::from_be_bytes(bytes));
-        rest.is_empty().then(|| Self {
-            transaction: u64::from_be_bytes(transaction),
-            entries: sums(entries),
-            records: sums(records),
-        })
+        let number = u64::from_be_bytes;
+        let sums =
+            Self { transaction: number(transaction), entries: Sum(number(entries)), records: Sum(number(records)) };
+        rest.is_empty().then_some(sums)
     }
 }
 
