@@ -20,13 +20,14 @@ use super::{NodeId, RaftState, Timing};
 type Core = openraft::Raft<TypeConfig, Machine>;
 type Metrics = RaftMetrics<TypeConfig>;
 
-/// The metrics change with every entry; whoever watches the state need not wake so often.
-const PAUSE: Duration = Duration::from_millis(5);
+/// How far the log has come changes with every entry, and a leader's last confirmation with every tick of openraft's; whoever watches the
+/// state need not wake so often.
+const PAUSE: Duration = Duration::from_millis(25);
 
-/// Follows openraft's metrics until it has stopped, for as long as anybody may look. The leader is published by itself, too: it hardly
-/// ever changes, and whatever is under way watches it.
+/// Follows openraft's metrics until it has stopped, for as long as anybody may look: who leads and who is a member at once, the rest after
+/// a while. The leader is published by itself, too: it hardly ever changes, and whatever is under way watches it.
 pub(super) async fn follow(view: View, state: watch::Sender<RaftState>, leader: watch::Sender<Option<NodeId>>) {
-    let mut metrics = view.core.metrics();
+    let (mut members, mut progress) = (view.core.server_metrics(), view.core.data_metrics());
     loop {
         let now = view.now();
         let stopped = now.running.is_err();
@@ -35,10 +36,18 @@ pub(super) async fn follow(view: View, state: watch::Sender<RaftState>, leader: 
         if stopped {
             return;
         }
-        sleep(PAUSE).await;
         // Not only when the metrics change: that a majority is gone shows in nothing happening.
-        let fresh = timeout(Duration::from_millis(view.timing.election_min_ms / 2), metrics.changed()).await;
-        if let Ok(Err(_)) = fresh {
+        let rest = async {
+            sleep(PAUSE).await;
+            timeout(Duration::from_millis(view.timing.election_min_ms / 2), progress.changed()).await.unwrap_or(Ok(()))
+        };
+        // In order, and not at random: a simulation has to run the same way twice.
+        let fresh = tokio::select! {
+            biased;
+            fresh = members.changed() => fresh,
+            fresh = rest => fresh,
+        };
+        if fresh.is_err() {
             // In a statement of its own: what is borrowed while it is published is waited for for ever.
             let last = state.borrow().clone();
             leader.send_replace(None);
@@ -71,8 +80,21 @@ fn publish(state: &watch::Sender<RaftState>, new: RaftState) {
 impl View {
     /// The state right now.
     pub(super) fn now(&self) -> RaftState {
-        // Copied at once: openraft waits while its metrics are being looked at.
-        let metrics = self.core.metrics().borrow_watched().clone();
+        // Copied at once: openraft waits while its metrics are being looked at. The union of them is told last, and at every tick.
+        let all = self.core.metrics().borrow_watched().clone();
+        let server = self.core.server_metrics().borrow_watched().clone();
+        let data = self.core.data_metrics().borrow_watched().clone();
+        let metrics = Metrics {
+            current_term: all.current_term.max(server.vote.leader_id.term),
+            state: server.state,
+            current_leader: server.current_leader,
+            membership_config: server.membership_config,
+            last_log_index: data.last_log.map(|id| id.index),
+            local_committed: data.local_committed,
+            last_quorum_acked: data.last_quorum_acked,
+            replication: data.replication,
+            ..all
+        };
         self.of(&metrics)
     }
 
