@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use chat::{AccountId, Command, Cursor, Notice, SessionId};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{broadcast, watch};
 use wire::Refusal;
 use wire::message::{AccountChange, FromNode, Push};
 
 use crate::api::session::has_ended;
-use crate::api::{ApiContext, Seat};
+use crate::api::{ApiContext, Frames, Seat};
 use crate::app::{Entry, Watching};
 
 /// Rows read at once. Each is at most a message; the pump holds no more than this.
@@ -38,7 +38,7 @@ pub(crate) struct Listener {
 /// A subscription. It lasts as long as `run` is awaited.
 pub(crate) struct Feed {
     context: Arc<ApiContext>,
-    frames: mpsc::Sender<FromNode>,
+    frames: Frames,
     listener: Listener,
     /// Held by a session that announces itself.
     seat: Option<Seat>,
@@ -66,12 +66,7 @@ impl From<Refusal> for Stop {
 
 impl Feed {
     /// A subscription from this moment on: what happens before `run` is not missed.
-    pub(crate) fn new(
-        context: Arc<ApiContext>,
-        frames: mpsc::Sender<FromNode>,
-        listener: Listener,
-        seat: Option<Seat>,
-    ) -> Self {
+    pub(crate) fn new(context: Arc<ApiContext>, frames: Frames, listener: Listener, seat: Option<Seat>) -> Self {
         let watching = context.app.watch(listener.account);
         let (applied, notices) = (context.app.applied(), context.app.notices());
         Self { context, frames, listener, seat, applied, watching, notices }
@@ -158,7 +153,7 @@ impl Feed {
 
     /// Waits while the connection's queue is full.
     async fn say(&self, push: Push) -> Result<(), Stop> {
-        self.frames.send(FromNode::Push(push)).await.map_err(|_| Stop::Gone)
+        self.frames.push(FromNode::Push(push)).await.map_err(|_| Stop::Gone)
     }
 }
 

@@ -6,33 +6,28 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chat::{Command, Cursor, Reply};
-use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::io::ReadHalf;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
-use wire::codec::{self, FrameReader};
+use wire::codec::FrameReader;
 use wire::hello::Claim;
 use wire::message::{Answered, CLIENT_FRAME_SIZE_MAX_BYTES, FromNode, Push};
-use wire::{BoxStream, Code, PeerId, Refusal};
+use wire::{BoxStream, PeerId, Refusal};
 
 use super::ApiContext;
 use super::answer;
+use super::frames::{self, Frames};
 use super::login::PendingLogin;
 use super::refusal;
 use super::requests::{End, Requests};
 use super::session::LoggedIn;
 use crate::app::{AppReply, Entry};
 
-/// Frames that wait to be written. Beyond it answers and pushes of this connection wait, and so, by
-/// `REQUESTS_MAX`, does reading.
-const FRAMES_QUEUED_MAX: usize = 64;
 /// Costly answers being made or waiting for the queue. Beyond it further ones wait, so that a client that
 /// asks for page after page and does not read costs a bounded amount of memory.
 const COSTLY_MAX: usize = 4;
-/// Frames are gathered up to about this size for one write.
-const WRITE_SIZE_BYTES: usize = 64 * 1024;
-/// A client that takes nothing for this long is gone, or as good as gone; it resumes from its cursor.
-const WRITE_MAX: Duration = Duration::from_secs(30);
+
 /// What a connection is, to the rooms that answer its requests.
 pub(super) struct Connection {
     pub(super) context: Arc<ApiContext>,
@@ -42,7 +37,7 @@ pub(super) struct Connection {
     pub(super) operator: bool,
     pub(super) costly: Semaphore,
     /// The outgoing queue: in the order given, to the one writer.
-    pub(super) frames: mpsc::Sender<FromNode>,
+    pub(super) frames: Frames,
     state: Mutex<State>,
 }
 
@@ -91,7 +86,7 @@ impl Connection {
 
     /// Queues the frame; waits while the queue is full. A client that is gone needs none.
     pub(super) async fn say(&self, frame: FromNode) {
-        let _ = self.frames.send(frame).await;
+        let _ = self.frames.push(frame).await;
     }
 
     pub(super) fn answered(&self, id: u64, result: Result<answer::Given, Refusal>) -> FromNode {
@@ -106,7 +101,7 @@ impl Connection {
 /// Serves the stream until it ends, for whichever reason.
 pub(super) async fn serve(context: Arc<ApiContext>, claim: &Claim, peer: PeerId, stream: BoxStream) {
     let (reader, writer) = tokio::io::split(stream);
-    let (frames, queued) = mpsc::channel(FRAMES_QUEUED_MAX);
+    let (frames, queued) = frames::queue();
     let connection = Arc::new(Connection {
         context,
         peer,
@@ -115,7 +110,7 @@ pub(super) async fn serve(context: Arc<ApiContext>, claim: &Claim, peer: PeerId,
         frames,
         state: Mutex::default(),
     });
-    let writing = write(writer, queued);
+    let writing = queued.write(writer);
     let reading = async {
         tokio::select! {
             () = read(&connection, reader) => {}
@@ -156,43 +151,5 @@ async fn tell_how_the_cluster_is(connection: &Connection) -> Infallible {
         if health.changed().await.is_err() {
             return std::future::pending().await;
         }
-    }
-}
-
-/// Writes what is queued, many frames at a time, until the last sender is gone or the client is.
-async fn write(mut writer: WriteHalf<BoxStream>, mut queued: mpsc::Receiver<FromNode>) {
-    let mut frames = Vec::with_capacity(FRAMES_QUEUED_MAX);
-    while queued.recv_many(&mut frames, FRAMES_QUEUED_MAX).await > 0 {
-        let writing = write_all(&mut writer, frames.drain(..));
-        if !matches!(timeout(WRITE_MAX, writing).await, Ok(Ok(()))) {
-            return;
-        }
-    }
-    let _ = timeout(WRITE_MAX, writer.shutdown()).await;
-}
-
-async fn write_all(writer: &mut WriteHalf<BoxStream>, frames: impl Iterator<Item = FromNode>) -> std::io::Result<()> {
-    let mut bytes = Vec::new();
-    for frame in frames {
-        bytes.extend(encode(frame));
-        if bytes.len() >= WRITE_SIZE_BYTES {
-            writer.write_all(&bytes).await?;
-            bytes.clear();
-        }
-    }
-    writer.write_all(&bytes).await?;
-    writer.flush().await
-}
-
-/// The frame's bytes. An answer that is too long for a frame becomes a refusal: one that the client
-/// must take for damage would cost it the whole stream.
-fn encode(frame: FromNode) -> Vec<u8> {
-    let bytes = codec::encode(&frame);
-    match frame {
-        FromNode::Answered(answered) if bytes.len() > CLIENT_FRAME_SIZE_MAX_BYTES => {
-            let refusal = Refusal::new(Code::FrameTooLarge, "The answer is too long for one frame; ask for less.");
-            codec::encode(&FromNode::Answered(Answered { result: Err(refusal), ..answered }))
-        }
-        _ => bytes,
     }
 }

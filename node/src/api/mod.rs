@@ -3,7 +3,7 @@
 //! The life of one request: [`serve_client`] reads its frame (`connection`) and gives it its turn (`requests`), `answer` hands it to
 //! the room that knows it (`login`, `session`, `send`, `reads`, `operator`), which validates, stamps
 //! what must be fresh, proposes through [`Quorum`] or reads from [`App`], and says a reply or a
-//! refusal with a stable code; the writer sends it. A subscription runs beside that ([`feed`]).
+//! refusal with a stable code; `frames` sends it. A subscription runs beside that ([`feed`]).
 //!
 //! Nothing here may decide what a command does: that is `chat::apply`, on every node alike. What is
 //! checked here is what must not enter the log at all.
@@ -26,6 +26,7 @@ use crate::store::StoreError;
 
 mod answer;
 mod connection;
+mod frames;
 mod limiter;
 mod listening;
 mod login;
@@ -40,6 +41,7 @@ pub(crate) mod session;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use frames::Frames;
 pub use listening::{Listening, Seat};
 pub use quorum::Quorum;
 
