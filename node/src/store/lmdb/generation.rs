@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use heed::{RoTxn, RwTxn, WithoutTls};
+use heed::{MdbError, PutFlags, RoTxn, RwTxn, WithoutTls};
 
 use super::env::{self, Db, Env};
 use crate::store::state::{Read, Row, Table, Write};
@@ -202,6 +202,17 @@ impl<'a> LmdbWrite<'a> {
     pub(super) fn begin(generation: &'a Generation) -> Result<Self, StoreError> {
         let txn = generation.env.write_txn().map_err(|error| generation.failed("write", error))?;
         Ok(Self { txn, generation, frame: Vec::new() })
+    }
+
+    /// Writes a row that belongs behind all others of its table: it is not searched for, and pages are left full.
+    pub(super) fn append(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        self.frame.clear();
+        record::seal_onto(&mut self.frame, key, value);
+        match self.generation.db(table)?.put_with_flags(&mut self.txn, PutFlags::APPEND, key, &self.frame) {
+            // It belongs elsewhere.
+            Err(heed::Error::Mdb(MdbError::KeyExist)) => self.put(table, key, value),
+            put => put.map_err(|error| self.generation.failed("write", error)),
+        }
     }
 
     pub(super) fn commit(self) -> Result<(), StoreError> {

@@ -20,6 +20,9 @@ use crate::store::{StoreError, file};
 
 pub(super) const CURRENT: &str = "current";
 
+/// How much of a snapshot that arrives is written in one transaction.
+const STAGED_SIZE_BYTES: usize = 1024 * 1024;
+
 /// The application's tables.
 #[derive(Debug)]
 pub struct LmdbState {
@@ -95,14 +98,16 @@ impl StateStore for LmdbState {
     fn stage(&self) -> Result<Box<dyn Staged>, StoreError> {
         // Never there yet: what an earlier process left was removed on opening.
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        Ok(Box::new(LmdbStaged(Generation::open(&self.root, number, self.tables, self.max_bytes)?)))
+        let generation = Generation::open(&self.root, number, self.tables, self.max_bytes)?;
+        Ok(Box::new(LmdbStaged { generation, waiting: Vec::new(), waiting_bytes: 0 }))
     }
 
     fn adopt(&self, staged: Box<dyn Staged>) -> Result<(), StoreError> {
-        let staged =
+        let mut staged =
             staged.into_any().downcast::<LmdbStaged>().expect("only what `stage` of this kind of store returned");
-        let generation = staged.0;
         let mut failed = self.lock()?;
+        staged.write().inspect_err(|error| *failed = Some(error.clone()))?;
+        let generation = staged.generation;
         let adopt = || {
             generation.sync()?;
             file::sync_dir(&generation.dir)?;
@@ -128,15 +133,31 @@ impl StateStore for LmdbState {
 }
 
 /// A generation that nobody sees yet.
-struct LmdbStaged(Generation);
+struct LmdbStaged {
+    generation: Generation,
+    /// Rows that were not written yet: every transaction syncs, and writes the ends of the tables anew.
+    waiting: Vec<(Table, Row)>,
+    waiting_bytes: usize,
+}
+
+impl LmdbStaged {
+    fn write(&mut self) -> Result<(), StoreError> {
+        let mut writing = LmdbWrite::begin(&self.generation)?;
+        for (table, (key, value)) in self.waiting.drain(..) {
+            writing.append(table, &key, &value)?;
+        }
+        self.waiting_bytes = 0;
+        writing.commit()
+    }
+}
 
 impl Staged for LmdbStaged {
     fn fill(&mut self, rows: &mut dyn Iterator<Item = (Table, Row)>) -> Result<(), StoreError> {
-        let mut writing = LmdbWrite::begin(&self.0)?;
         for (table, (key, value)) in rows {
-            writing.put(table, &key, &value)?;
+            self.waiting_bytes += key.len() + value.len();
+            self.waiting.push((table, (key, value)));
         }
-        writing.commit()
+        if self.waiting_bytes >= STAGED_SIZE_BYTES { self.write() } else { Ok(()) }
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

@@ -53,6 +53,33 @@ fn an_adopted_generation_stays_and_the_old_one_goes_with_its_last_reader() {
 }
 
 #[test]
+fn a_snapshot_of_many_transactions_is_there_to_its_last_row() {
+    const ROWS: usize = 5_000;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    let mut staged = store.stage().unwrap();
+    let row = |number: usize| (A, (format!("row {number:05}").into_bytes(), vec![7; 3 * STAGED_SIZE_BYTES / ROWS]));
+    let rows: Vec<_> = (0..ROWS).map(row).collect();
+    for piece in rows.chunks(100) {
+        staged.fill(&mut piece.iter().cloned()).unwrap();
+    }
+    // What says how far it goes comes last, wherever its place is.
+    staged.fill(&mut [(A, (b"a record".to_vec(), b"v".to_vec()))].into_iter()).unwrap();
+    store.adopt(staged).unwrap();
+    drop(store);
+    let store = open(&dir);
+    let mut found = Vec::new();
+    let read = store.read().unwrap();
+    read.scan(A, &[], None, &mut |key, value| {
+        found.push((A, (key.to_vec(), value.to_vec())));
+        true
+    })
+    .unwrap();
+    let is_record = found.remove(0) == (A, (b"a record".to_vec(), b"v".to_vec()));
+    assert!(is_record && found == rows, "the record: {is_record}; {} rows of {ROWS}", found.len());
+}
+
+#[test]
 fn two_snapshots_that_arrive_at_once_do_not_mix() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir);
