@@ -23,6 +23,14 @@ impl Member {
     /// Answers another node.
     pub async fn answer(&self, from: PeerId, request: PeerRequest) -> PeerAnswer {
         match request {
+            PeerRequest::Propose(command) => self.take_encoded(command).await,
+            // Apart: there are few of them, and what each may wait for would take room in every proposal.
+            rare => Box::pin(self.answer_rarely(from, rare)).await,
+        }
+    }
+
+    async fn answer_rarely(&self, from: PeerId, request: PeerRequest) -> PeerAnswer {
+        match request {
             PeerRequest::Gather(candidate) => self.introduce(from, &candidate),
             PeerRequest::Promise(record) | PeerRequest::Found(record) if record == self.membership.founding => {
                 PeerAnswer::Done
@@ -55,11 +63,7 @@ impl Member {
     /// Carries out what only the leader can, on this node; `NotLeader` where it is none.
     pub(super) async fn lead(&self, request: PeerRequest) -> PeerAnswer {
         match request {
-            PeerRequest::Propose(command) => match Entry::decode(&command) {
-                Ok(entry) => self.take(&entry, command).await,
-                // In the log it would stop every node that cannot read it.
-                Err(error) => PeerAnswer::Refused(Refusal::new(Code::VersionUnknown, error.to_string())),
-            },
+            PeerRequest::Propose(command) => self.take_encoded(command).await,
             PeerRequest::ReadBarrier => match self.raft.read_barrier().await {
                 Ok(index) => PeerAnswer::ReadBarrier { index: Cursor(index) },
                 Err(error) => unproposed(error),
@@ -72,6 +76,15 @@ impl Member {
             },
             PeerRequest::Remove { node_id } => self.remove(node_id).await,
             _ => PeerAnswer::Refused(Refusal::new(Code::Internal, "this is not the leader's matter")),
+        }
+    }
+
+    /// Puts the entry of these bytes into the log.
+    async fn take_encoded(&self, command: Bytes) -> PeerAnswer {
+        match Entry::decode(&command) {
+            Ok(entry) => self.take(&entry, command).await,
+            // In the log it would stop every node that cannot read it.
+            Err(error) => PeerAnswer::Refused(Refusal::new(Code::VersionUnknown, error.to_string())),
         }
     }
 
