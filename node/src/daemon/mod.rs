@@ -6,6 +6,7 @@
 mod disk;
 mod draft;
 mod duties;
+mod files;
 mod host;
 mod leading;
 mod logging;
@@ -157,7 +158,7 @@ async fn listen(config: &DaemonConfig, place: &Place) -> Result<Arc<Libp2p>, Dae
         listen: config.listen.clone(),
         port_first: config.listen.is_empty().then_some(PORT_FIRST),
         mdns: config.mdns,
-        limits: Limits::default(),
+        limits: Limits { total: files::room_for_connections(), ..Limits::default() },
     };
     let transport = Libp2p::start(network).await.map_err(|error| DaemonError::mendable(error.to_string()))?;
     let addresses: Vec<_> = transport.addresses().iter().map(ToString::to_string).collect();
