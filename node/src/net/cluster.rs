@@ -18,6 +18,9 @@ use crate::app::{AppReply, ClusterCommand, Entry};
 /// How long a node may take to compute its digest.
 const DIGEST_WITHIN: Duration = Duration::from_secs(5);
 
+/// How long it may take until this node has all that was committed when it was asked.
+const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(2);
+
 /// How long a leader may take to hand over.
 const TRANSFER_WITHIN: Duration = Duration::from_secs(3);
 
@@ -94,13 +97,16 @@ impl Cluster {
 
     /// Removes the node of that name for good.
     pub async fn remove_node(&self, name: &str) -> Result<(), Refusal> {
-        let node_id = self.find(name)?;
+        let node_id = self.find(name).await?;
         self.0.through_leader(PeerRequest::Remove { node_id }).await.map(|_| ())
     }
 
     /// Hands leadership to the node of that name, or to whoever is most up to date. Returns once it leads.
     pub async fn transfer_leader(&self, to: Option<&str>) -> Result<(), Refusal> {
-        let to = to.map(|name| self.find(name)).transpose()?;
+        let to = match to {
+            Some(name) => Some(self.find(name).await?),
+            None => None,
+        };
         let mut states = self.0.raft.watch();
         let before = states.borrow_and_update().leader;
         if to.is_some() && to == before {
@@ -120,11 +126,19 @@ impl Cluster {
         }
     }
 
-    fn find(&self, name: &str) -> Result<u64, Refusal> {
+    /// The node of that name. One that is not known here may have come just now, so that is asked for once more.
+    async fn find(&self, name: &str) -> Result<u64, Refusal> {
+        if let Some(known) = self.known(name) {
+            return Ok(known);
+        }
+        self.read_barrier(CAUGHT_UP_WITHIN).await?;
+        let unknown = || Refusal::new(Code::NoSuchNode, format!("there is no node named {name} in the cluster"));
+        self.known(name).ok_or_else(unknown)
+    }
+
+    fn known(&self, name: &str) -> Option<u64> {
         let wanted = name.to_lowercase();
         let roster = self.0.roster();
-        let node = roster.iter().find(|node| !node.removed && node.name.to_lowercase() == wanted);
-        let unknown = || Refusal::new(Code::NoSuchNode, format!("there is no node named {name} in the cluster"));
-        node.map(|node| node.node_id).ok_or_else(unknown)
+        roster.iter().find(|node| !node.removed && node.name.to_lowercase() == wanted).map(|node| node.node_id)
     }
 }
