@@ -5,7 +5,6 @@
 //! the others.
 
 use std::collections::VecDeque;
-use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -15,7 +14,7 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use tokio::io::ReadHalf;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep};
+use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 use wire::codec::{FrameError, FrameReader};
 use wire::message::{Ask, Request};
@@ -67,30 +66,19 @@ impl Requests {
 
     /// Takes requests from the stream until there is a reason not to.
     pub(super) async fn take(&mut self, mut frames: FrameReader<ReadHalf<BoxStream>>) -> End {
-        let mut stopping = pin!(self.connection.context.stopping.clone().cancelled_owned());
-        // One timer for all requests: it looks again when something has happened since it was set.
-        let mut silence = pin!(sleep(SILENCE_MAX));
-        let mut happened = Instant::now();
         loop {
-            let is_reading = self.waiting.len() < WAITING_MAX;
             tokio::select! {
-                () = &mut stopping => return End::Leaving,
+                () = self.connection.context.stopping.cancelled() => return End::Leaving,
                 () = over(&mut self.turn) => self.go_on().await,
                 Some(()) = self.beside.next() => {}
-                () = &mut silence, if is_reading => {
-                    if happened.elapsed() >= SILENCE_MAX {
-                        return End::Gone;
+                read = timeout(SILENCE_MAX, next(&self.permits, &mut frames)), if self.waiting.len() < WAITING_MAX => {
+                    match read {
+                        Ok(Ok(Some((ask, permit)))) => self.accept(ask, permit).await,
+                        Ok(Err(error)) => return broken(&error),
+                        Ok(Ok(None)) | Err(_) => return End::Gone,
                     }
-                    silence.as_mut().reset(happened + SILENCE_MAX);
-                    continue;
                 }
-                read = next(&self.permits, &mut frames), if is_reading => match read {
-                    Ok(Some((ask, permit))) => self.accept(ask, permit).await,
-                    Ok(None) => return End::Gone,
-                    Err(error) => return broken(&error),
-                },
             }
-            happened = Instant::now();
         }
     }
 

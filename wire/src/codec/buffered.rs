@@ -33,7 +33,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     /// The next frame; None at a clean end. Cancel safe: what was read stays for the next call.
     pub async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
         loop {
-            if let Some(message) = self.next_arrived()? {
+            if let Some(message) = self.take()? {
                 return Ok(Some(message));
             }
             self.buffer.reserve(READ_SIZE_BYTES);
@@ -43,8 +43,8 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         }
     }
 
-    /// The next frame, if all of it has been read already.
-    pub fn next_arrived<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
+    /// A frame that has arrived whole.
+    fn take<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
         let Some(size) = body_size(&self.buffer, self.size_max_bytes)? else { return Ok(None) };
         let end = LENGTH_SIZE_BYTES + size;
         let Some(body) = self.buffer.get(LENGTH_SIZE_BYTES..end) else { return Ok(None) };

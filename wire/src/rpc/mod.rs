@@ -227,23 +227,13 @@ where
                 push_finished(&mut running, &mut writer);
             }
             asked = reader.next::<Numbered<Q>>(), if reading => match asked {
-                Ok(Some(first)) => {
-                    let mut next = Some(first);
-                    while let Some(Numbered { id, body }) = next.take() {
-                        let mut answering = handler(body).map(move |body| Numbered { id, body });
-                        // Here, in its turn, and whatever the task has used up of its time slice: an answer that is told to let others
-                        // run first would begin after the next ones.
-                        match futures::poll!(tokio::task::unconstrained(&mut answering)) {
-                            Poll::Ready(answer) => writer.push(&answer),
-                            Poll::Pending => running.push(answering),
-                        }
-                        // What came with it is begun at once, rather than after another look at all that is under way.
-                        if running.len() < concurrent_max && writer.pending_bytes() < WRITE_SIZE_MAX_BYTES {
-                            next = reader.next_arrived().unwrap_or_else(|error| {
-                                ended = Some(Err(error));
-                                None
-                            });
-                        }
+                Ok(Some(Numbered { id, body })) => {
+                    let mut answering = handler(body).map(move |body| Numbered { id, body });
+                    // Here, in its turn, and whatever the task has used up of its time slice: an answer that is told to let others run
+                    // first would begin after the next ones.
+                    match futures::poll!(tokio::task::unconstrained(&mut answering)) {
+                        Poll::Ready(answer) => writer.push(&answer),
+                        Poll::Pending => running.push(answering),
                     }
                 }
                 Ok(None) => ended = Some(Ok(())),
