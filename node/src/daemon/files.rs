@@ -8,7 +8,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// Kept for all that is no connection: the tables, records being written, whoever has not proved yet who it is, and calls to others.
 const RESERVED: u32 = 256;
 
-/// However many files there may be: a connection takes about 70 kB.
+/// However many files there may be: a client takes about 60 kB of memory.
 const CONNECTIONS_MAX: u32 = 16_384;
 
 /// How many connections there is room for, once as many files may be open as are wanted and allowed. Unasked it is often 1,024, for the sake

@@ -63,7 +63,6 @@ impl Member {
     /// Carries out what only the leader can, on this node; `NotLeader` where it is none.
     pub(super) async fn lead(&self, request: PeerRequest) -> PeerAnswer {
         match request {
-            PeerRequest::Propose(command) => self.take_encoded(command).await,
             PeerRequest::ReadBarrier => match self.raft.read_barrier().await {
                 Ok(index) => PeerAnswer::ReadBarrier { index: Cursor(index) },
                 Err(error) => unproposed(error),

@@ -258,10 +258,8 @@ impl RaftLogStorage<TypeConfig> for RaftLog {
         I: IntoIterator<Item = Entry> + Send,
         I::IntoIter: Send,
     {
-        let stored = entries.into_iter();
-        let stored: Vec<_> = stored
-            .map(|entry| StoredEntry { index: entry.index(), bytes: entry::encode_entry(&entry).into() })
-            .collect();
+        let stored = |entry: Entry| StoredEntry { index: entry.index(), bytes: entry::encode_entry(&entry).into() };
+        let stored: Vec<_> = entries.into_iter().map(stored).collect();
         let indexes = stored.first().map_or(0..0, |first| first.index..first.index + stored.len() as u64);
         let (failure, stages) = (self.failure.clone(), self.stages.clone());
         stages.appended(indexes.clone());

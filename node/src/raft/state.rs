@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use openraft::errors::Fatal;
-use openraft::metrics::RaftMetrics;
+use openraft::metrics::{RaftDataMetrics, RaftServerMetrics};
 use openraft::rt::watch::WatchReceiver;
 use openraft::{Instant, ServerState};
 use tokio::sync::watch;
@@ -18,7 +18,8 @@ use super::types::TypeConfig;
 use super::{NodeId, RaftState, Timing};
 
 type Core = openraft::Raft<TypeConfig, Machine>;
-type Metrics = RaftMetrics<TypeConfig>;
+type Server = RaftServerMetrics<TypeConfig>;
+type Data = RaftDataMetrics<TypeConfig>;
 
 /// How far the log has come changes with every entry, and a leader's last confirmation with every tick of openraft's; whoever watches the
 /// state need not wake so often.
@@ -81,21 +82,14 @@ impl View {
     /// The state right now.
     pub(super) fn now(&self) -> RaftState {
         // Copied at once: openraft waits while its metrics are being looked at. The union of them is told last, and at every tick.
-        let all = self.core.metrics().borrow_watched().clone();
+        let (term, running) = {
+            let all = self.core.metrics();
+            let all = all.borrow_watched();
+            (all.current_term, all.running_state.clone())
+        };
         let server = self.core.server_metrics().borrow_watched().clone();
         let data = self.core.data_metrics().borrow_watched().clone();
-        let metrics = Metrics {
-            current_term: all.current_term.max(server.vote.leader_id.term),
-            state: server.state,
-            current_leader: server.current_leader,
-            membership_config: server.membership_config,
-            last_log_index: data.last_log.map(|id| id.index),
-            local_committed: data.local_committed,
-            last_quorum_acked: data.last_quorum_acked,
-            replication: data.replication,
-            ..all
-        };
-        self.of(&metrics)
+        self.of(term, running, &server, &data)
     }
 
     /// The leader, if it is not known to be gone.
@@ -112,23 +106,23 @@ impl View {
         RaftState { running: Err(self.reason(&Fatal::Stopped)), has_quorum: false, leader: None, ..last.clone() }
     }
 
-    fn of(&self, metrics: &Metrics) -> RaftState {
-        let membership = metrics.membership_config.membership();
-        let role = role(metrics);
-        let quorum_ack_age = metrics.last_quorum_acked.filter(|_| role == Role::Leader).map(|at| at.elapsed());
+    fn of(&self, term: u64, running: Result<(), Fatal<TypeConfig>>, server: &Server, data: &Data) -> RaftState {
+        let membership = server.membership_config.membership();
+        let role = role(server.state);
+        let quorum_ack_age = data.last_quorum_acked.filter(|_| role == Role::Leader).map(|at| at.elapsed());
         // Heartbeats may be under way for long: one that was asked for just before the last answer counts.
         let lease = Duration::from_millis(self.timing.election_max_ms + 2 * self.timing.heartbeat_ms);
         let voters = membership.voter_ids().collect::<BTreeSet<_>>();
         // Nobody confirms a leader who is the only voter, and nobody needs to.
-        let alone = voters.iter().eq([&metrics.id]);
-        let leader = if role == Role::Leader { Some(metrics.id) } else { self.living(metrics.current_leader) };
+        let alone = voters.iter().eq([&server.id]);
+        let leader = if role == Role::Leader { Some(server.id) } else { self.living(server.current_leader) };
         RaftState {
-            id: metrics.id,
+            id: server.id,
             role,
-            term: metrics.current_term,
+            term: term.max(server.vote.leader_id.term),
             leader,
-            last_index: metrics.last_log_index.unwrap_or(0),
-            committed: metrics.local_committed.map_or(0, |id| id.index),
+            last_index: data.last_log.map_or(0, |id| id.index),
+            committed: data.local_committed.map_or(0, |id| id.index),
             applied: *self.applied.borrow(),
             voters,
             joint: membership.get_joint_config().len() > 1,
@@ -138,18 +132,18 @@ impl View {
                 Role::Leader => alone || quorum_ack_age.is_some_and(|age| age <= lease),
                 _ => leader.is_some(),
             },
-            progress: progress(metrics),
+            progress: progress(data),
             // A store that failed stops the node even before openraft meets it.
             running: match self.failure.first() {
                 Some(failure) => Err(failure.to_string()),
-                None => metrics.running_state.clone().map_err(|fatal| self.reason(&fatal)),
+                None => running.map_err(|fatal| self.reason(&fatal)),
             },
         }
     }
 }
 
-fn role(metrics: &Metrics) -> Role {
-    match metrics.state {
+fn role(state: ServerState) -> Role {
+    match state {
         ServerState::Leader => Role::Leader,
         ServerState::Follower => Role::Follower,
         ServerState::Candidate => Role::Candidate,
@@ -158,7 +152,7 @@ fn role(metrics: &Metrics) -> Role {
     }
 }
 
-fn progress(metrics: &Metrics) -> BTreeMap<u64, Option<u64>> {
-    let replication = metrics.replication.iter().flatten();
+fn progress(data: &Data) -> BTreeMap<u64, Option<u64>> {
+    let replication = data.replication.iter().flatten();
     replication.map(|(id, matched)| (*id, matched.map(|matched| matched.index))).collect()
 }

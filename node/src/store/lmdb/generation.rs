@@ -206,13 +206,17 @@ impl<'a> LmdbWrite<'a> {
 
     /// Writes a row that belongs behind all others of its table: it is not searched for, and pages are left full.
     pub(super) fn append(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-        self.frame.clear();
-        record::seal_onto(&mut self.frame, key, value);
-        match self.generation.db(table)?.put_with_flags(&mut self.txn, PutFlags::APPEND, key, &self.frame) {
+        match self.put_as(PutFlags::APPEND, self.generation.db(table)?, key, value) {
             // It belongs elsewhere.
             Err(heed::Error::Mdb(MdbError::KeyExist)) => self.put(table, key, value),
             put => put.map_err(|error| self.generation.failed("write", error)),
         }
+    }
+
+    fn put_as(&mut self, flags: PutFlags, db: Db, key: &[u8], value: &[u8]) -> heed::Result<()> {
+        self.frame.clear();
+        record::seal_onto(&mut self.frame, key, value);
+        db.put_with_flags(&mut self.txn, flags, key, &self.frame)
     }
 
     pub(super) fn commit(self) -> Result<(), StoreError> {
@@ -242,9 +246,7 @@ impl Read for LmdbWrite<'_> {
 
 impl Write for LmdbWrite<'_> {
     fn put(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-        self.frame.clear();
-        record::seal_onto(&mut self.frame, key, value);
-        let put = self.generation.db(table)?.put(&mut self.txn, key, &self.frame);
+        let put = self.put_as(PutFlags::empty(), self.generation.db(table)?, key, value);
         put.map_err(|error| self.generation.failed("write", error))
     }
 
