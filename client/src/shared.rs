@@ -28,6 +28,9 @@ const FRESHER_WITHIN: Duration = Duration::from_secs(2);
 /// The pause before a request is tried again after a refusal that may pass. Up to as much again is added by chance.
 const PAUSE_MIN_MS: u64 = 150;
 
+/// At most so long before time is up nothing that was refused is begun again: see [`Shared::retry`].
+const LAST_MAX: Duration = Duration::from_millis(500);
+
 /// Who is logged in here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Signed {
@@ -135,7 +138,8 @@ impl Shared {
     }
 
     /// Does something with the live link, again and again on whichever link is live then, until it is done, refused for good, or time is up.
-    /// The one place where calls are retried.
+    /// The one place where calls are retried. What was refused is not begun again where it took so long that time might be up before it is
+    /// answered: that nothing came of it would then no longer be certain.
     pub(crate) async fn retry<T, F: Future<Output = Result<T, Trouble>>>(
         &self,
         within: Duration,
@@ -147,13 +151,15 @@ impl Shared {
             let Ok(link) = tokio::time::timeout_at(until, self.reach.link()).await else {
                 return Err(self.overdue(last));
             };
-            let limit = until.min(Instant::now() + ATTEMPT_MAX);
+            let began = Instant::now();
+            let limit = until.min(began + ATTEMPT_MAX);
             let trouble = match tokio::time::timeout_at(limit, attempt(link.clone())).await {
                 Ok(Ok(done)) => return Ok(done),
                 Ok(Err(Trouble::Refused(refusal))) if !may_pass(refusal.code) => return Err(refusal.into()),
                 Ok(Err(trouble)) => trouble,
                 Err(_) => Trouble::Refused(no_answer()),
             };
+            let took = began.elapsed();
             self.take_note(&link, &trouble);
             if let Trouble::Refused(refusal) | Trouble::Ailing(refusal) = trouble {
                 if !at_once(&refusal) {
@@ -161,7 +167,8 @@ impl Shared {
                 }
                 last = Some(refusal);
             }
-            if Instant::now() >= until {
+            let needed = if last.is_some() { LAST_MAX.min(2 * took) } else { Duration::ZERO };
+            if Instant::now() + needed >= until {
                 return Err(self.overdue(last));
             }
         }

@@ -72,9 +72,9 @@ fn written_until_all_is_full(cluster: &Cluster) -> Vec<String> {
 /// Where most nodes have no room left, and after there is room again.
 fn nothing_is_taken_and_all_is_kept(cluster: &mut Cluster, before: &[String], make_room: impl FnOnce(&mut Cluster)) {
     cluster.wait_for_status("it is full", |status| status.cluster["writable"] == false);
-    cluster.cli().as_account("carol").timeout("3s").run(&["account", "create", "carol"]).refused(5, "storage_full");
+    cluster.cli().as_account("carol").timeout("6s").run(&["account", "create", "carol"]).refused(5, "storage_full");
     let send = ["message", "send", "bob", "typed while it is full"];
-    cluster.cli().as_account("alice").timeout("3s").run(&send).refused(5, "storage_full");
+    cluster.cli().as_account("alice").timeout("6s").run(&send).refused(5, "storage_full");
     let read = texts(cluster);
     assert!(!read.is_empty() && before.starts_with(&read), "{} of {} messages can be read", read.len(), before.len());
     assert_eq!(cluster.running().len(), NODES.len(), "nobody ends for it");

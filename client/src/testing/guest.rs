@@ -87,6 +87,9 @@ impl Guest {
                 }
                 _ => {}
             }
+            if let Some(Fault::IsFull(late)) = self.fault() {
+                tokio::time::sleep(late).await;
+            }
             let subscribes = match &request {
                 Request::Subscribe { after, .. } => Some(*after),
                 _ => None,
@@ -193,6 +196,9 @@ impl Guest {
         );
         if self.fault() == Some(Fault::IsBusy) && request != Request::Ping {
             return Err(Refusal::new(Code::Busy, "Too many ask at once."));
+        }
+        if matches!(self.fault(), Some(Fault::IsFull(_))) && needs_majority {
+            return Err(Refusal::retry_after(Code::StorageFull, "There is no room.", 1_000));
         }
         if self.fault() == Some(Fault::IsDamaged) && !matches!(request, Request::Ping | Request::ClusterStatus) {
             return Err(Refusal::new(Code::Damaged, "This node cannot read its disk; another node can answer."));

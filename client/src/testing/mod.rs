@@ -73,6 +73,8 @@ pub(crate) enum Fault {
     TellsStatusLate(Duration),
     /// It refuses whatever is asked because it has too much to do.
     IsBusy,
+    /// Its disk is full. It takes so long to say so.
+    IsFull(Duration),
     /// It cannot read its disk.
     IsDamaged,
     /// Its feed begins with rows that were not asked for.

@@ -202,6 +202,18 @@ async fn without_a_majority_messages_wait_and_it_is_said_why() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_refused_for_certain_is_not_made_uncertain_by_asking_once_too_often() {
+    let cluster = Cluster::of(&[1]);
+    let (alice, _folder) = person(&cluster, "alice").await;
+    cluster.fault(1, Some(Fault::IsFull(Duration::from_millis(100))));
+    for deadline_ms in (1_000..2_000).step_by(23) {
+        let asked = alice.with_deadline(Duration::from_millis(deadline_ms)).deletion_preview().await;
+        let error = asked.expect_err("nothing is done");
+        assert_eq!(error.code(), Code::StorageFull, "within {deadline_ms} ms");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_node_that_cannot_read_its_disk_is_left_for_one_that_can() {
     let cluster = Cluster::of(&[1, 2, 3]);
     let (_bob, _folder) = person(&cluster, "bob").await;
