@@ -16,6 +16,10 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How often the room on the disk is measured: what a fast disk takes in that time is less than is kept free.
 const MEASURE_EVERY: Duration = Duration::from_millis(200);
 
+/// How often where there is plenty: no disk takes that much in that time.
+const MEASURE_PLENTY_EVERY: Duration = Duration::from_secs(1);
+const PLENTY_BYTES: u64 = 16 << 30;
+
 /// How often it is looked at, however much changes.
 const LOOK_AGAIN_AT_MOST: Duration = Duration::from_millis(20);
 
@@ -71,7 +75,7 @@ pub async fn keep_measuring(member: Arc<Member>) {
             }
             None => {}
         }
-        tokio::time::sleep(MEASURE_EVERY).await;
+        tokio::time::sleep(if free_bytes < PLENTY_BYTES { MEASURE_EVERY } else { MEASURE_PLENTY_EVERY }).await;
     }
 }
 
