@@ -6,9 +6,9 @@ use std::time::Duration;
 use openraft::errors::Fatal;
 use openraft::metrics::{RaftDataMetrics, RaftServerMetrics};
 use openraft::rt::watch::WatchReceiver;
-use openraft::{Instant, ServerState};
+use openraft::{Instant as _, ServerState};
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use wire::message::Role;
 
 use super::failure::Failure;
@@ -37,10 +37,13 @@ pub(super) async fn follow(view: View, state: watch::Sender<RaftState>, leader: 
         if stopped {
             return;
         }
+        let next = Instant::now() + PAUSE;
         // Not only when the metrics change: that a majority is gone shows in nothing happening.
         let rest = async {
-            sleep(PAUSE).await;
-            timeout(Duration::from_millis(view.timing.election_min_ms / 2), progress.changed()).await.unwrap_or(Ok(()))
+            let fresh = timeout(Duration::from_millis(view.timing.heartbeat_ms), progress.changed()).await.unwrap_or(Ok(()));
+            // Where changes are rarer than that, this wakes nobody.
+            sleep_until(next).await;
+            fresh
         };
         // In order, and not at random: a simulation has to run the same way twice.
         let fresh = tokio::select! {
