@@ -1,5 +1,7 @@
 //! What members say to each other, as frames. openraft's own structs never travel.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, StreamAppendError, TransferLeaderError, TransferLeaderRequest,
@@ -100,7 +102,7 @@ pub(super) struct SnapshotDone {
 /// A row of a snapshot.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Row {
-    table: String,
+    table: Cow<'static, str>,
     key: Bytes,
     value: Bytes,
 }
@@ -110,6 +112,8 @@ pub(super) struct Row {
 pub(super) struct RowsHash {
     hasher: blake3::Hasher,
     pub(super) count: u64,
+    /// Kept from one call to the next, so that not each takes memory anew.
+    laid_out: Vec<u8>,
 }
 
 impl RowsHash {
@@ -117,17 +121,20 @@ impl RowsHash {
     pub(super) fn after(begin: &SnapshotPart) -> Self {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&wire::codec::encode(begin));
-        Self { hasher, count: 0 }
+        Self { hasher, count: 0, laid_out: Vec::new() }
     }
 
     /// Adds rows; returns the hash of all so far.
     pub(super) fn add(&mut self, rows: &[Row]) -> [u8; 32] {
+        // Laid out first: given in one piece, it is hashed many blocks at a time.
+        self.laid_out.clear();
         for row in rows {
             for part in [row.table.as_bytes(), &row.key, &row.value] {
-                self.hasher.update(&(part.len() as u64).to_be_bytes());
-                self.hasher.update(part);
+                self.laid_out.extend((part.len() as u64).to_be_bytes());
+                self.laid_out.extend_from_slice(part);
             }
         }
+        self.hasher.update(&self.laid_out);
         self.count += rows.len() as u64;
         *self.hasher.finalize().as_bytes()
     }
@@ -136,19 +143,19 @@ impl RowsHash {
 #[cfg(test)]
 impl Row {
     pub(super) fn new(table: &str, key: Bytes, value: Bytes) -> Self {
-        Self { table: table.to_owned(), key, value }
+        Self { table: table.to_owned().into(), key, value }
     }
 }
 
 impl From<(Table, StateRow)> for Row {
     fn from((table, (key, value)): (Table, StateRow)) -> Self {
-        Self { table: table.0.to_owned(), key: key.into(), value: value.into() }
+        Self { table: table.0.into(), key: key.into(), value: value.into() }
     }
 }
 
 impl From<Row> for (String, StateRow) {
     fn from(row: Row) -> Self {
-        (row.table, (row.key.into(), row.value.into()))
+        (row.table.into_owned(), (row.key.into(), row.value.into()))
     }
 }
 
