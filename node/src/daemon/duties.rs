@@ -41,6 +41,7 @@ pub(super) fn start(
     run.spawn(remember(Arc::clone(run)));
     run.spawn(heed_refusals(Arc::clone(run), encounters));
     run.spawn(watch_over(Arc::clone(run), Arc::clone(seat)));
+    run.spawn(leading::greet(Arc::clone(member)));
     run.spawn(leading::steer(Arc::clone(member), run.parts.timing));
     run.spawn(leading::compare_states(Arc::clone(member), run.parts.timing));
     run.spawn(leading::keep_presence(Arc::clone(member), reported, run.parts.timing));

@@ -11,6 +11,7 @@ use futures::future::join_all;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
+use wire::message::Role;
 use wire::peer::{PeerAnswer, PeerRequest};
 
 use super::node::Timing;
@@ -35,6 +36,11 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long to wait before voters that have not hashed their state yet are asked again.
 const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// When whoever comes is greeted, each after the one before: it may still have to read what it has stored, and whoever comes after
+/// the first is greeted with the rest.
+const GREETINGS: [Duration; 4] =
+    [Duration::ZERO, Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(150)];
 
 /// How long a change of the members may take; one that takes longer is looked at again.
 const CHANGE_WITHIN: Duration = Duration::from_secs(30);
@@ -75,6 +81,19 @@ pub(super) async fn steer(member: Arc<Member>, timing: Timing) {
         let view = view(&member, member.state(), conditions.at(now_ms));
         if let Some(action) = autopilot::decide(&view, &timing.autopilot) {
             change(&member, action).await;
+        }
+    }
+}
+
+/// Whoever has just come hears at once that this node leads: one that has started a moment ago serves nobody before.
+pub(super) async fn greet(member: Arc<Member>) {
+    loop {
+        member.net().changed().await;
+        for pause in GREETINGS {
+            tokio::time::sleep(pause).await;
+            if member.state().role == Role::Leader {
+                member.raft().beat().await;
+            }
         }
     }
 }

@@ -314,6 +314,31 @@ async fn a_node_that_starts_again_is_what_it_was() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_node_that_starts_again_need_not_wait_for_a_heartbeat() {
+    let rare = |number| {
+        let raft = crate::raft::Timing {
+            heartbeat_ms: 20_000,
+            election_min_ms: 25_000,
+            election_max_ms: 30_000,
+            ..timing(number).raft
+        };
+        Timing { raft, ..timing(number) }
+    };
+    let mut town = Town::new(3);
+    (1..=3).for_each(|number| town.start_with(number, rare(number)));
+    let leader = town.leader(1).await;
+    let follower = if leader == 3 { 2 } else { 3 };
+    for _ in 0..3 {
+        town.crash(follower).await;
+        let started = tokio::time::Instant::now();
+        town.start_with(follower, rare(follower));
+        assert_eq!(town.leader(follower).await, leader);
+        // Of the test's own clock. The leader's next attempt to replicate comes a fifth of a second later.
+        assert!(started.elapsed() < Duration::from_millis(150), "it took {:?}", started.elapsed());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_removed_node_stops_and_is_not_let_in_again() {
     let mut town = Town::of(3, 4);

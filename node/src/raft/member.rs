@@ -212,6 +212,12 @@ impl Raft {
         asked.map_err(|fatal| RaftError::Stopped(self.reason(&fatal)))
     }
 
+    /// Lets everyone hear that this member leads, now and not only with the next heartbeat. One that does not lead says nothing.
+    pub async fn beat(&self) {
+        // That Raft has stopped is told elsewhere.
+        let _ = self.inner.core.trigger().heartbeat().await;
+    }
+
     /// Serves a stream that the member `from` opened (hello done), until it ends.
     pub async fn serve(&self, from: NodeId, protocol: Protocol, stream: BoxStream) {
         self.inner.server.serve(from, protocol, stream).await;
