@@ -99,9 +99,9 @@ where
     W: AsyncWrite + Unpin,
 {
     let app = App::new(app, Failure::default());
-    let (mut machine, _) = Machine::open(app.clone()).await?;
+    let (mut machine, applied) = Machine::open(app.clone()).await?;
     let snapshot = machine.get_current_snapshot().await?.ok_or(io::ErrorKind::NotFound)?;
-    snapshot::write(into, &app, Vote::new_committed(term, leader), snapshot).await
+    snapshot::write(into, &app, applied, Vote::new_committed(term, leader), snapshot).await
 }
 
 /// Receives a snapshot that `leader` sends, and installs it if it has come whole. Within a Tokio runtime.

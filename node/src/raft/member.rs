@@ -87,13 +87,14 @@ impl Raft {
         let (last_applied, _) = machine.applied_state().await.map_err(|error| failed(&failure, &error))?;
         let checked = raft_log.check_vote(last_applied).and_then(|()| raft_log.give_way_to(last_applied));
         checked.map_err(|error| failed(&failure, &error))?;
-        let network = Network::new(dialer.clone(), app.clone(), Duration::from_millis(timing.patience_ms()));
+        let patience = Duration::from_millis(timing.patience_ms());
+        let network = Network::new(dialer.clone(), app.clone(), applied.clone(), patience);
         // Members with one seed must not all draw the same election timeouts, and tie.
         let seed = timing.seed ^ id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let written = raft_log.clone();
         let core = Runtime::scope(seed, Core::new(id, config, network, raft_log, machine)).await;
         let core = core.map_err(|fatal| failed(&failure, &fatal))?;
-        let hearing = Hearing::new(Duration::from_millis(timing.patience_ms()));
+        let hearing = Hearing::new(patience);
         let succession = Succession::new(core.clone(), dialer, hearing.clone());
         let server = Server::new(core.clone(), app, hearing.clone(), succession, written, seed);
         let view = View { core: core.clone(), timing, hearing, applied: applied.clone(), failure };

@@ -15,6 +15,7 @@ use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest, TransferLeaderResponse,
     VoteRequest, VoteResponse,
 };
+use tokio::sync::watch;
 use tokio::time::timeout;
 use wire::Protocol;
 
@@ -32,6 +33,7 @@ type RpcError = RPCError<TypeConfig>;
 pub(super) struct Network {
     dialer: Arc<dyn Dialer>,
     app: App,
+    applied: watch::Receiver<u64>,
     /// How long a member may stay silent while it owes an answer. openraft's own figure for an append, three
     /// quarters of a heartbeat, is less than a disk may take to sync.
     patience: Duration,
@@ -55,6 +57,7 @@ pub(super) struct Client {
     purpose: Purpose,
     dialer: Arc<dyn Dialer>,
     app: App,
+    applied: watch::Receiver<u64>,
     control: Arc<ControlLine>,
     /// Never locked, as a client has one owner; openraft wants it `Sync`, which a stream is not.
     append: Mutex<Option<AppendLine>>,
@@ -62,8 +65,8 @@ pub(super) struct Client {
 }
 
 impl Network {
-    pub(super) fn new(dialer: Arc<dyn Dialer>, app: App, patience: Duration) -> Self {
-        Self { dialer, app, patience, lines: HashMap::new() }
+    pub(super) fn new(dialer: Arc<dyn Dialer>, app: App, applied: watch::Receiver<u64>, patience: Duration) -> Self {
+        Self { dialer, app, applied, patience, lines: HashMap::new() }
     }
 
     fn client(&mut self, id: NodeId, peer: Peer, purpose: Purpose) -> Client {
@@ -73,6 +76,7 @@ impl Network {
             purpose,
             dialer: self.dialer.clone(),
             app: self.app.clone(),
+            applied: self.applied.clone(),
             control: self.line(id, peer),
             append: Mutex::new(None),
             patience: self.patience,
@@ -234,7 +238,7 @@ impl RaftNetworkV2<TypeConfig> for Client {
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
         let send = async {
             let stream = self.dialer.open(self.id, &self.peer, Protocol::RaftSnapshot).await?;
-            snapshot::send(stream, &self.app, vote, snapshot).await
+            snapshot::send(stream, &self.app, self.applied.clone(), vote, snapshot).await
         };
         tokio::select! {
             biased;

@@ -7,7 +7,8 @@ use std::time::Duration;
 use openraft::raft::SnapshotResponse;
 use openraft::storage::Snapshot;
 use tokio::io::split;
-use tokio::time::timeout;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
 use wire::BoxStream;
 use wire::codec::{FrameReader, FrameWriter};
 
@@ -24,15 +25,23 @@ pub(super) type RaftSnapshot = Snapshot<LeaderId, u64, Peer, Rows>;
 /// How long either side waits for the other to take or send the next part.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Sends the snapshot and waits until it is installed.
+/// While entries are applied, a chunk is followed by a pause as long as it took: whoever waits for these is not to wait much longer because
+/// a member catches up. This is the longest; a chunk takes milliseconds, unless the other end stands still.
+const PAUSE_MAX: Duration = Duration::from_millis(50);
+
+/// For so long after an entry was applied more are expected.
+const BUSY_FOR: Duration = Duration::from_millis(100);
+
+/// Sends the snapshot and waits until it is installed. `applied` is how far this member has applied its log.
 pub(super) async fn send(
     stream: BoxStream,
     app: &App,
+    applied: watch::Receiver<u64>,
     vote: Vote,
     snapshot: RaftSnapshot,
 ) -> io::Result<SnapshotResponse<TypeConfig>> {
     let (read, stream) = split(stream);
-    write(stream, app, vote, snapshot).await?;
+    write(stream, app, applied, vote, snapshot).await?;
     let mut reader = FrameReader::new(read, FRAME_SIZE_MAX_BYTES);
     // Unhurried: to install is to sync all of it.
     let done = timeout(PATIENCE, reader.next::<SnapshotDone>()).await?.map_err(io::Error::other)?;
@@ -41,12 +50,18 @@ pub(super) async fn send(
 }
 
 /// Writes the snapshot, from its first part to its last.
-pub(super) async fn write<W>(stream: W, app: &App, vote: Vote, snapshot: RaftSnapshot) -> io::Result<()>
+pub(super) async fn write<W>(
+    stream: W,
+    app: &App,
+    applied: watch::Receiver<u64>,
+    vote: Vote,
+    snapshot: RaftSnapshot,
+) -> io::Result<()>
 where
     W: tokio::io::AsyncWrite + Unpin,
 {
     let begin = SnapshotPart::Begin { ballot: vote.into(), applied: Applied::from(&snapshot.meta).encode().into() };
-    let mut sender = Sender { writer: FrameWriter::new(stream), hash: RowsHash::after(&begin) };
+    let mut sender = Sender { writer: FrameWriter::new(stream), hash: RowsHash::after(&begin), applied };
     sender.send(&begin).await?;
     let Rows::Read(rows) = snapshot.snapshot else {
         return Err(io::Error::other("a snapshot without rows was to be sent"));
@@ -57,11 +72,14 @@ where
 struct Sender<W> {
     writer: FrameWriter<W>,
     hash: RowsHash,
+    applied: watch::Receiver<u64>,
 }
 
 impl<W: tokio::io::AsyncWrite + Unpin> Sender<W> {
     async fn send_rows(&mut self, app: &App, mut rows: Box<dyn SnapshotRead>) -> io::Result<()> {
+        let mut busy_until = Instant::now();
         loop {
+            let began = Instant::now();
             let (chunk, rest) = app.read_rows(rows).await?;
             rows = rest;
             let hash = self.hash.add(&chunk);
@@ -69,6 +87,13 @@ impl<W: tokio::io::AsyncWrite + Unpin> Sender<W> {
                 return self.send(&SnapshotPart::End { count: self.hash.count, hash }).await;
             }
             self.send(&SnapshotPart::Rows { rows: chunk, hash }).await?;
+            if self.applied.has_changed().unwrap_or(false) {
+                self.applied.mark_unchanged();
+                busy_until = Instant::now() + BUSY_FOR;
+            }
+            if Instant::now() < busy_until {
+                sleep(began.elapsed().min(PAUSE_MAX)).await;
+            }
         }
     }
 
@@ -142,12 +167,16 @@ mod tests {
 
     use bytes::Bytes;
 
+    use tokio::io::AsyncReadExt as _;
+
     use super::super::failure::Failure;
     use super::super::message::Row;
     use super::super::toy::{TABLES, Toy};
     use super::super::types::LogId;
     use super::*;
+    use crate::store::StoreError;
     use crate::store::memory::MemoryState;
+    use crate::store::state::{Row as StateRow, Table};
 
     fn rows(keys: &[&str]) -> Vec<Row> {
         let row = |key: &&str| Row::new("commands", Bytes::from(key.to_string()), Bytes::from_static(b"v"));
@@ -212,5 +241,46 @@ mod tests {
         let mut foreign = parts();
         foreign[0] = SnapshotPart::Begin { ballot: Vote::new_committed(1, 2).into(), applied: applied() };
         assert!(receive_parts(foreign).await.0.is_err());
+    }
+
+    /// So many chunks of a row each.
+    struct Chunks(u32);
+
+    impl SnapshotRead for Chunks {
+        fn next(&mut self, _size_max_bytes: usize) -> Result<Vec<(Table, StateRow)>, StoreError> {
+            let Some(left) = self.0.checked_sub(1) else { return Ok(Vec::new()) };
+            self.0 = left;
+            Ok(vec![(TABLES[0], (left.to_be_bytes().to_vec(), vec![7; 1_000]))])
+        }
+    }
+
+    /// How long twenty chunks take to a member that takes one in 10 ms, while an entry is applied each 50 ms or none is.
+    async fn twenty_chunks(entries: bool) -> Duration {
+        let (stream, mut slow) = tokio::io::duplex(64);
+        tokio::spawn(async move {
+            let mut chunk = [0; 1_000];
+            while slow.read_exact(&mut chunk).await.is_ok() {
+                sleep(Duration::from_millis(10)).await;
+            }
+        });
+        let (progress, applied) = watch::channel(1);
+        let _entries = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move {
+            loop {
+                sleep(Duration::from_millis(50)).await;
+                progress.send_if_modified(|_| entries);
+            }
+        }));
+        let app = App::new(Toy::new(MemoryState::new(TABLES)), Failure::default());
+        let snapshot = Snapshot { meta: Applied::default().into(), snapshot: Rows::Read(Box::new(Chunks(20))) };
+        let began = Instant::now();
+        write(stream, &app, applied, Vote::new_committed(1, 1), snapshot).await.unwrap();
+        began.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_snapshot_leaves_half_of_the_time_to_entries_where_there_are_any() {
+        let (alone, beside) = (twenty_chunks(false).await, twenty_chunks(true).await);
+        assert!(beside > alone * 3 / 2, "{beside:?} beside entries, {alone:?} without");
+        assert!(beside < alone * 5 / 2, "{beside:?} beside entries, {alone:?} without");
     }
 }
