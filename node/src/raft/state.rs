@@ -40,7 +40,8 @@ pub(super) async fn follow(view: View, state: watch::Sender<RaftState>, leader: 
         let next = Instant::now() + PAUSE;
         // Not only when the metrics change: that a majority is gone shows in nothing happening.
         let rest = async {
-            let fresh = timeout(Duration::from_millis(view.timing.heartbeat_ms), progress.changed()).await.unwrap_or(Ok(()));
+            let fresh =
+                timeout(Duration::from_millis(view.timing.heartbeat_ms), progress.changed()).await.unwrap_or(Ok(()));
             // Where changes are rarer than that, this wakes nobody.
             sleep_until(next).await;
             fresh
