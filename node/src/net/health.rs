@@ -16,7 +16,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How often the room on the disk is measured: what a fast disk takes in that time is less than is kept free.
 const MEASURE_EVERY: Duration = Duration::from_millis(200);
 
-/// How often where there is plenty: no disk takes that much in that time.
+/// How often where there is plenty: nothing writes so much in that time.
 const MEASURE_PLENTY_EVERY: Duration = Duration::from_secs(1);
 const PLENTY_BYTES: u64 = 16 << 30;
 
