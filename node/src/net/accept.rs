@@ -86,7 +86,6 @@ impl Door {
     }
 
     async fn serve_requests(self, peer: PeerId, stream: BoxStream) {
-        self.net.changed.notify_waiters();
         let host = self.host;
         let answer = move |request| host.answer(peer, request).boxed();
         if let Err(error) = rpc::serve(stream, PEER_FRAME_SIZE_MAX_BYTES, REQUESTS_PER_PEER_MAX, answer).await {

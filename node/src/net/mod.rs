@@ -191,7 +191,7 @@ impl Net {
         peer == self.local() || self.lines().get(&peer).is_some_and(|line| line.is_open())
     }
 
-    /// Returns at the next change of who is known or reached, or when somebody has reached this node.
+    /// Returns at the next change of who is known or reached.
     pub async fn changed(&self) {
         self.changed.notified().await;
     }
