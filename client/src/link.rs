@@ -19,10 +19,15 @@ use wire::{BoxStream, Code, PeerId, Refusal};
 use crate::failover::LinkId;
 use crate::profile::KeptSession;
 
-/// A node from which nothing was heard for this long is asked whether it is there.
-const HEARTBEAT: Duration = Duration::from_secs(1);
+/// A node from which nothing was heard for this long is asked whether it is there. What nobody waits for may take its time: each client asks
+/// both its nodes for as long as it runs, and ten thousand of them have to cost the nodes little. Where something has happened to the cluster
+/// it is asked at once (`reach`).
+const HEARTBEAT: Duration = Duration::from_secs(3);
 
-/// And one that owes an answer: twice before it is given up, so that one packet that is sent again costs no failover.
+/// And again, where nothing came of that: twice before it is given up, so that one packet that is sent again costs no failover.
+const HEARTBEAT_AGAIN: Duration = Duration::from_millis(750);
+
+/// And one that owes an answer: twice as well.
 const HEARTBEAT_OWING: Duration = Duration::from_millis(350);
 
 /// A node to which nothing was said for this long is told that we are here, however much it says: it lets go of clients that are silent
@@ -30,10 +35,10 @@ const HEARTBEAT_OWING: Duration = Duration::from_millis(350);
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 
 /// A node from which nothing was heard for this long is given up.
-const SILENCE_MAX: Duration = Duration::from_secs(3);
+const SILENCE_MAX: Duration = Duration::from_millis(4_500);
 
 /// And one that owes an answer: somebody waits. By then the others have elected a new leader in place of one that fell silent (they wait
-/// for 0.7 to 0.9 s); a node that is only slow says so, for it answers to heartbeats beside its work.
+/// for 0.8 to 1 s); a node that is only slow says so, for it answers to heartbeats beside its work.
 const SILENCE_OWING_MAX: Duration = Duration::from_millis(900);
 
 /// How many requests may wait to be written. Beyond it whoever asks waits.
@@ -156,6 +161,12 @@ impl Link {
         let answered = self.start(request).await?.await.map_err(|_| Trouble::Lost)?;
         let answer = answered.result.map_err(Trouble::of_node)?;
         Ok((answer, answered.stale))
+    }
+
+    /// Has the node say that it is there: one that does not is given up as soon as one that owes any other answer.
+    pub(crate) async fn challenge(&self) {
+        // An answer that does not come is the link's end, which is told by itself.
+        let _ = self.ask(Request::Ping).await;
     }
 
     /// Subscribes to the feed after the cursor. The receiver ends when the link does, or when its reader was too slow.
@@ -320,10 +331,12 @@ impl Connection {
 
     fn next_beat(&self) -> Instant {
         let spoken_at = self.heard_at.max(self.pinged_at);
-        let ping_at = if self.waiting.is_empty() {
-            spoken_at + HEARTBEAT
-        } else {
+        let ping_at = if !self.waiting.is_empty() {
             spoken_at.max(self.owing_since) + HEARTBEAT_OWING
+        } else if self.pinged_at > self.heard_at {
+            self.pinged_at + HEARTBEAT_AGAIN
+        } else {
+            self.heard_at + HEARTBEAT
         };
         ping_at.min(self.asked_at + SIGN_OF_LIFE).min(self.given_up_at())
     }

@@ -2,7 +2,7 @@
 //!
 //! One task owns all of this. It never waits for a node: what takes time runs beside it and reports back.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -180,6 +180,9 @@ struct Driver {
     connections: JoinSet<()>,
     asking: JoinSet<Option<(LinkId, ClusterStatus)>>,
     asking_warm: JoinSet<(LinkId, Option<ClusterStatus>)>,
+    challenges: JoinSet<LinkId>,
+    /// The links whose nodes are to say that they are there.
+    challenged: HashSet<LinkId>,
     said: mpsc::Sender<(LinkId, Said)>,
     said_here: Option<mpsc::Receiver<(LinkId, Said)>>,
     trouble: Option<Refusal>,
@@ -207,6 +210,8 @@ impl Driver {
             connections: JoinSet::new(),
             asking: JoinSet::new(),
             asking_warm: JoinSet::new(),
+            challenges: JoinSet::new(),
+            challenged: HashSet::new(),
             said,
             said_here: Some(said_here),
             trouble: None,
@@ -237,6 +242,7 @@ impl Driver {
                     Some(status) => self.health(link, health_of(status)).await,
                     None => self.can_write(link, false),
                 },
+                Some(Ok(link)) = self.challenges.join_next() => drop(self.challenged.remove(&link)),
                 Some(_) = self.connections.join_next() => {}
                 changed = discovered.changed(), if discovering => {
                     discovering = changed.is_ok();
@@ -320,6 +326,7 @@ impl Driver {
             Said::Pushed(Push::Cluster(health)) => {
                 // What was asked before may be answered as it was then; whatever changes from here on is told.
                 self.asking = JoinSet::new();
+                self.challenge_others(link);
                 self.health(link, health).await;
             }
             Said::Pushed(Push::Account { account, change }) => {
@@ -327,6 +334,19 @@ impl Driver {
             }
             // The feed's own, and what ends it, which the link sees to itself.
             Said::Pushed(Push::Feed { .. } | Push::CaughtUp { .. } | Push::SessionEnded) => {}
+        }
+    }
+
+    /// Something happened to the cluster, by what this link's node says. Perhaps it happened to another link's node, which then says nothing.
+    fn challenge_others(&mut self, link: LinkId) {
+        for (other, held) in &self.links {
+            if *other != link && self.challenged.insert(*other) {
+                let (id, link) = (*other, held.link.clone());
+                self.challenges.spawn(async move {
+                    link.challenge().await;
+                    id
+                });
+            }
         }
     }
 

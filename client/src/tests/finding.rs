@@ -75,6 +75,27 @@ async fn a_client_that_only_waits_hears_where_nodes_have_moved() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_node_that_falls_silent_is_left_though_nobody_waits_for_it() {
+    // By itself after some seconds; sooner where another node tells that something has happened.
+    for (news, limit) in [(false, Duration::from_millis(4_600)), (true, Duration::from_secs(1))] {
+        let cluster = Cluster::of(&[1, 2]);
+        let folder = tempfile::tempdir().expect("a folder");
+        let client = cluster.client(&folder);
+        let link = client.link();
+        until(|| matches!(&*link.borrow(), LinkState::Live { warm: Some(_), .. })).await;
+        // Nothing more is owed from the beginning, and something was just heard.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let LinkState::Live { node: silent, warm: Some(other), .. } = link.borrow().clone() else { panic!("two links") };
+        cluster.fault(number(&silent), Some(Fault::Hangs));
+        if news {
+            cluster.say_that_the_leader_is(&other);
+        }
+        let left = until(|| matches!(&*link.borrow(), LinkState::Live { node, .. } if *node == other));
+        assert!(tokio::time::timeout(limit, left).await.is_ok(), "with news: {news}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_is_told_much_and_asks_nothing_is_not_taken_for_gone() {
     let cluster = Cluster::of(&[1, 2]);
     let folder = tempfile::tempdir().expect("a folder");

@@ -25,7 +25,7 @@ use wire::{Address, BoxStream, Protocol, Target, Transport};
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
 /// A real client that hears nothing for this long asks whether its node is there.
-const HEARTBEAT: Duration = Duration::from_secs(1);
+const HEARTBEAT: Duration = Duration::from_secs(3);
 
 /// And one that said nothing for this long says that it is there, however much it hears: silent clients are let go after 20 s.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
