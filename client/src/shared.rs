@@ -161,6 +161,10 @@ impl Shared {
             };
             let took = began.elapsed();
             self.take_note(&link, &trouble);
+            if matches!(trouble, Trouble::Lost) {
+                // Perhaps it was carried out, whatever an earlier attempt came to.
+                last = Some(no_answer());
+            }
             if let Trouble::Refused(refusal) | Trouble::Ailing(refusal) = trouble {
                 if !at_once(&refusal) {
                     tokio::time::sleep_until(until.min(Instant::now() + pause())).await;

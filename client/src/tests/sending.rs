@@ -214,6 +214,21 @@ async fn what_was_refused_for_certain_is_not_made_uncertain_by_asking_once_too_o
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_refused_before_and_then_lost_is_not_said_to_be_certain() {
+    let mut cluster = Cluster::of(&[1]);
+    let (alice, _folder) = person(&cluster, "alice").await;
+    cluster.fault(1, Some(Fault::IsFull(Duration::from_millis(10))));
+    let alice = alice.with_deadline(Duration::from_secs(5));
+    let asking = tokio::spawn(async move { alice.deletion_preview().await });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    cluster.fault(1, Some(Fault::Hangs));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    cluster.kill(1);
+    let error = asking.await.expect("no panic").expect_err("nobody answers");
+    assert_eq!(error.code(), Code::Timeout);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_node_that_cannot_read_its_disk_is_left_for_one_that_can() {
     let cluster = Cluster::of(&[1, 2, 3]);
     let (_bob, _folder) = person(&cluster, "bob").await;
