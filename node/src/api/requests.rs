@@ -28,7 +28,7 @@ const REQUESTS_MAX: usize = 512;
 /// Requests that wait for the one whose turn it is. Beyond it the stream is not read on until its turn
 /// is over.
 const WAITING_MAX: usize = 16;
-/// A client with nothing to ask pings every second or so. One that is silent for this long is gone: its
+/// A client with nothing to ask pings every few seconds. One that is silent for this long is gone: its
 /// machine sleeps or lost its network, which TCP alone would take a quarter of an hour to notice.
 const SILENCE_MAX: Duration = Duration::from_secs(20);
 

@@ -67,7 +67,8 @@ impl Door {
     async fn take(self, incoming: Incoming) {
         let Incoming { peer, mut stream } = incoming;
         let Ok(greeting) = Arc::clone(&self.greeting).try_acquire_owned() else { return };
-        let claim = match self.greet(peer, &mut stream).await {
+        // Its memory is given back when it is over: the stream may last for days, and there may be ten thousand.
+        let claim = match Box::pin(self.greet(peer, &mut stream)).await {
             Ok(claim) => claim,
             Err(error) => return debug!(%peer, protocol = self.protocol.name(), "refused a stream: {error}"),
         };
