@@ -99,6 +99,9 @@ fn try_some(recorded: &Path, numbers: Range<u64>, seed: u64, sum: &mut Sum) -> R
     let mut worker = Command::new(std::env::current_exe().map_err(|error| error.to_string())?);
     let range = [numbers.start.to_string(), numbers.end.to_string(), seed.to_string()];
     worker.args(["--be", "damaged"]).arg(recorded).args(range);
+    // A process that dies of damage, as some should, cleans nothing up.
+    let home = tempfile::tempdir().map_err(|error| error.to_string())?;
+    worker.env("TMPDIR", home.path());
     let said = tempfile::tempfile().map_err(|error| error.to_string())?;
     let stderr = said.try_clone().map_err(|error| error.to_string())?;
     worker.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).env("RUST_LOG", "off");
