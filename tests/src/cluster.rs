@@ -5,12 +5,13 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::build::build;
-use crate::{Cli, eventually};
+use crate::{Cli, PATIENCE, eventually, eventually_within};
 
 /// A cluster in a folder of its own; dropped, its daemons are killed.
 #[derive(Debug)]
@@ -159,7 +160,12 @@ impl Cluster {
 
     /// `cluster status`, once it says what `wanted` looks for.
     pub fn wait_for_status(&self, what: &str, wanted: impl Fn(&Status) -> bool) -> Status {
-        eventually(what, || {
+        self.wait_for_status_within(PATIENCE, what, wanted)
+    }
+
+    /// The same, for what takes as long as there is much of it.
+    pub fn wait_for_status_within(&self, limit: Duration, what: &str, wanted: impl Fn(&Status) -> bool) -> Status {
+        eventually_within(limit, what, || {
             let ran = self.cli().json().timeout("3s").run(&["cluster", "status"]);
             let status = Status::parse(&ran.stdout).ok_or_else(|| format!("{ran:?}"))?;
             if wanted(&status) { Ok(status) } else { Err(ran.stdout) }

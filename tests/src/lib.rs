@@ -26,5 +26,5 @@ mod window;
 pub use cli::{Cli, Ran};
 pub use cluster::{Cluster, Daemon, Status, program as node_program};
 pub use interactive::Interactive;
-pub use wait::{PATIENCE, eventually};
+pub use wait::{PATIENCE, eventually, eventually_within};
 pub use window::{Display, Session, Window, memory_bytes};

@@ -11,12 +11,21 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 const GLANCE: Duration = Duration::from_millis(20);
 
 /// Returns what `look` finds, or fails the test with `what` and the last thing that was seen instead.
-pub fn eventually<T, E: std::fmt::Debug>(what: &str, mut look: impl FnMut() -> Result<T, E>) -> T {
+pub fn eventually<T, E: std::fmt::Debug>(what: &str, look: impl FnMut() -> Result<T, E>) -> T {
+    eventually_within(PATIENCE, what, look)
+}
+
+/// The same, for what takes as long as there is much of it.
+pub fn eventually_within<T, E: std::fmt::Debug>(
+    limit: Duration,
+    what: &str,
+    mut look: impl FnMut() -> Result<T, E>,
+) -> T {
     let started = Instant::now();
     loop {
         match look() {
             Ok(found) => return found,
-            Err(seen) => assert!(started.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}; last seen: {seen:?}"),
+            Err(seen) => assert!(started.elapsed() < limit, "not within {limit:?}: {what}; last seen: {seen:?}"),
         }
         thread::sleep(GLANCE);
     }

@@ -1,5 +1,6 @@
 //! What a long history costs: the same things done again and again while one conversation grows, beside what they cost where it was short.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use client::{Client, Cursor, To};
@@ -30,7 +31,7 @@ const SENDERS: usize = 16;
 const SPAN: Duration = Duration::from_secs(2);
 
 /// How long is waited for the index of words, which is made behind the messages, and for a new node.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(600);
 
 const READER: &str = "reader";
 const TALKER: &str = "talker";
@@ -47,7 +48,7 @@ pub(crate) async fn measure(messages: &[usize]) -> bool {
     let mut talker = Person::create(&*transport, staying[0].clone(), &crowd::secret(&cluster), TALKER).await;
     let start = serde_json::to_string(&Start::at(&staying, &cluster, SENDERS, 1)).expect("plain data");
     let mut others = Loader::start(&["--loader".to_owned(), start]);
-    let (mut stored, mut whole, mut first) = (0, true, None);
+    let (mut stored, mut whole, mut first) = (0, true, HashMap::new());
     for (round, count) in messages.iter().copied().enumerate() {
         let took = grow(&mut talker, stored, count).await;
         println!(
@@ -58,30 +59,31 @@ pub(crate) async fn measure(messages: &[usize]) -> bool {
         stored = stored.max(count);
         // What stands in it is what is measured: the index has caught up.
         whole &= found(&reader, stored - 1, LIMIT).await;
-        let mut costs = vec![
-            ("a send", send(&sender).await),
-            ("opening the conversation", page(&reader, stored, |_| None).await),
-            ("a page back from anywhere", page(&reader, stored, Some).await),
-            ("finding one message by its word", search(&reader, stored, &mut whole).await),
-            ("a restart until it serves", Costs::one(restart::of(&restarted, &mut cluster))),
-        ];
+        // Each is said as soon as it is known: the next may take minutes.
+        tell("a send", send(&sender).await, &mut first);
+        tell("opening the conversation", page(&reader, stored, |_| None).await, &mut first);
+        tell("a page back from anywhere", page(&reader, stored, Some).await, &mut first);
+        tell("finding one message by its word", search(&reader, stored, &mut whole).await, &mut first);
+        tell("a restart until it serves", Costs::one(restart::of(&restarted, &mut cluster)), &mut first);
         let (caught_up, beside) = new_node(&mut cluster, &mut others, &format!("new{round}"));
-        costs.push(("a new node until it has everything", Costs::one(caught_up)));
-        costs.push(("p99 of others meanwhile, not as median", Costs::one(beside.1)));
-        costs.push(("  and without it", Costs::one(beside.0)));
-        let before = first.get_or_insert_with(|| costs.clone());
-        for ((what, cost), (_, before)) in costs.iter().zip(before.iter()) {
-            println!(
-                "history: {what:<40} p50 {:>8.2} ms, p99 {:>8.2} ms; {:.2} x",
-                milliseconds(cost.p50),
-                milliseconds(cost.p99),
-                cost.p50.as_secs_f64() / before.p50.as_secs_f64(),
-            );
-        }
+        tell("a new node until it has everything", Costs::one(caught_up), &mut first);
+        tell("p99 of others meanwhile, not as median", Costs::one(beside.1), &mut first);
+        tell("  and without it", Costs::one(beside.0), &mut first);
     }
     whole &= others.order::<bool>(Order::ReadBack);
     println!("history: {}", if whole { "all of it was found and read back" } else { "BROKEN" });
     whole
+}
+
+/// Prints what something takes, beside what it took with the fewest messages.
+fn tell(what: &'static str, cost: Costs, first: &mut HashMap<&'static str, Costs>) {
+    let before = first.entry(what).or_insert(cost);
+    println!(
+        "history: {what:<40} p50 {:>8.2} ms, p99 {:>8.2} ms; {:.2} x",
+        milliseconds(cost.p50),
+        milliseconds(cost.p99),
+        cost.p50.as_secs_f64() / before.p50.as_secs_f64(),
+    );
 }
 
 /// What one thing takes.
@@ -183,7 +185,7 @@ fn new_node(cluster: &mut Cluster, others: &mut Loader, name: &str) -> (Duration
     let (took, beside) = std::thread::scope(|scope| {
         let caught_up = scope.spawn(|| {
             let row = |status: &tests::Status| status.nodes.iter().find(|row| row["name"] == name).cloned();
-            cluster.wait_for_status("the new node has everything", |status| {
+            cluster.wait_for_status_within(LIMIT, "the new node has everything", |status| {
                 // One that says how far it is; with others sending, none is ever quite there.
                 row(status).and_then(|row: Value| row["lag"].as_u64()).is_some_and(|lag| lag < 1_000)
             });
