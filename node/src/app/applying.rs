@@ -39,6 +39,10 @@ impl Application for App {
         self.stages.clone()
     }
 
+    fn has_room(&self) -> bool {
+        self.indexer.can_grow()
+    }
+
     fn apply(&self, entries: &mut dyn Entries) -> Result<(), StoreError> {
         self.failure.borrow().clone().map_or(Ok(()), Err)?;
         let mut steps = Steps { taken: VecDeque::new(), entries };

@@ -54,6 +54,11 @@ pub trait Application: Send + Sync + 'static {
     /// Raft's record of it.
     fn sync(&self) -> Result<Option<Vec<u8>>, StoreError>;
 
+    /// Whether there is room on the disk for what one could do without.
+    fn has_room(&self) -> bool {
+        true
+    }
+
     /// The state as it is now, for a node that is behind.
     fn snapshot(&self) -> Result<Snapshot, StoreError>;
 

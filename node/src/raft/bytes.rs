@@ -21,6 +21,7 @@ use super::NodeId;
 use super::application::Application;
 use super::entry;
 use super::failure::Failure;
+use super::holds::Holds;
 use super::machine::{App, Machine};
 use super::message::{Answer, Append, Appended, Ask, SnapshotDone, SnapshotPart};
 use super::snapshot;
@@ -99,7 +100,7 @@ where
     W: AsyncWrite + Unpin,
 {
     let app = App::new(app, Failure::default());
-    let (mut machine, applied) = Machine::open(app.clone()).await?;
+    let (mut machine, applied) = Machine::open(app.clone(), Holds::new(0)).await?;
     let snapshot = machine.get_current_snapshot().await?.ok_or(io::ErrorKind::NotFound)?;
     snapshot::write(into, &app, applied, Vote::new_committed(term, leader), snapshot).await
 }
@@ -110,7 +111,7 @@ where
     R: AsyncRead + Unpin,
 {
     let app = App::new(app, Failure::default());
-    let (mut machine, _) = Machine::open(app.clone()).await?;
+    let (mut machine, _) = Machine::open(app.clone(), Holds::new(0)).await?;
     let received = snapshot::receive(from, &app, |ballot| ballot.candidate == leader).await?;
     machine.install_snapshot(&received.snapshot.meta, received.snapshot.snapshot).await
 }

@@ -121,8 +121,12 @@ impl Cluster {
     }
 
     async fn start(&mut self, id: NodeId, stores: Stores) {
-        let transport = self.network.join(peer(id).peer);
         let toy = Toy::new(stores.state.clone());
+        self.start_with(id, stores, toy).await;
+    }
+
+    async fn start_with(&mut self, id: NodeId, stores: Stores, toy: Arc<Toy>) {
+        let transport = self.network.join(peer(id).peer);
         let timing = Timing { seed: id, ..self.timing };
         let dials = Arc::new(AtomicU64::new(0));
         let is_refused = Arc::new(AtomicBool::new(false));
@@ -392,6 +396,35 @@ async fn who_is_behind_the_purged_log_catches_up_by_a_snapshot() {
     assert_eq!(cluster.agree(ALL, last).await.len(), 121);
     let log = cluster.members[&away].stores.log.clone();
     eventually("it came as a snapshot, not entry by entry", || log.extent().first > 60).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_that_takes_longer_than_the_log_is_kept_is_sent_once() {
+    let mut cluster = Cluster::founded(Timing { snapshot_after: 20, keep_entries: 8, ..CALM }).await;
+    let leader = cluster.leader_of(ALL).await;
+    let log = cluster.members[&leader].stores.log.clone();
+    let away = others(ALL, leader)[0];
+    let left = cluster.kill(away).await;
+    for n in 0..120 {
+        cluster.propose_all(leader, [n]).await;
+    }
+    let end = left.log.extent().end;
+    eventually("the leader has purged what it lacks", || log.extent().first > end).await;
+    let toy = Toy::new(left.state.clone());
+    toy.hold_installing(true);
+    cluster.start_with(away, left, toy.clone()).await;
+    eventually("the snapshot is there", || toy.installed() > 0).await;
+    let mut last = 0;
+    for n in 120..320 {
+        last = cluster.propose_all(leader, [n]).await;
+    }
+    toy.hold_installing(false);
+    assert_eq!(cluster.agree(ALL, last).await.len(), 320);
+    assert_eq!(toy.installed(), 1);
+    for n in 320..400 {
+        cluster.propose_all(leader, [n]).await;
+    }
+    eventually("the log is purged again", || log.extent().first > 320).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,6 +19,7 @@ use super::applier::{APPLY_MAX, Applier, Piece};
 use super::demand::Demand;
 use super::entry::Applied;
 use super::failure::Failure;
+use super::holds::Holds;
 use super::types::{LogId, Reply, SnapshotMeta, StoredMembership, TypeConfig};
 use crate::stages::Stages;
 use crate::store::StoreError;
@@ -45,6 +46,8 @@ pub(super) struct Machine {
     /// The index that the application has applied, for those who wait for it.
     progress: watch::Sender<u64>,
     stages: Stages,
+    /// For whom the log is kept.
+    holds: Holds,
 }
 
 /// The application and how to call it: off the runtime's threads, and one call at a time.
@@ -66,6 +69,10 @@ impl App {
 
     pub(super) fn stages(&self) -> Stages {
         self.app.stages()
+    }
+
+    fn has_room(&self) -> bool {
+        self.app.has_room()
     }
 
     pub(super) async fn call<T: Send + 'static>(
@@ -121,14 +128,14 @@ impl App {
 
 impl Machine {
     /// The machine, with what the application has applied, and a view of its progress.
-    pub(super) async fn open(app: App) -> io::Result<(Self, watch::Receiver<u64>)> {
+    pub(super) async fn open(app: App, holds: Holds) -> io::Result<(Self, watch::Receiver<u64>)> {
         // Synced: a process that died may have left what it applied last in the memory of the machine only.
         let applied = app.call(|app| app.sync()).await?;
         let applied = app.decode(applied)?;
         let (progress, seen) = watch::channel(applied.log_id.map_or(0, |id| id.index));
         let applier = Applier::start(app.clone(), progress.clone());
         let stages = app.stages();
-        Ok((Self { app, applier, applied, progress, stages }, seen))
+        Ok((Self { app, applier, applied, progress, stages, holds }, seen))
     }
 
     fn builder(&self) -> Builder {
@@ -209,8 +216,11 @@ impl RaftStateMachine<TypeConfig> for Machine {
         Ok(())
     }
 
-    async fn try_create_snapshot_builder(&mut self, _force: bool) -> Option<Builder> {
-        Some(self.builder())
+    /// None: not now. Once there is one, openraft purges the log; it asks again after as many entries as between two others.
+    async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<Builder> {
+        let applied = self.applied.log_id.map_or(0, |id| id.index);
+        let may_purge = force || !self.app.has_room() || self.holds.let_purge(applied);
+        may_purge.then(|| self.builder())
     }
 
     async fn get_snapshot_builder(&mut self) -> Builder {

@@ -24,6 +24,7 @@ use super::backlog::Backlog;
 use super::demand::Demand;
 use super::failure::Failure;
 use super::hearing::Hearing;
+use super::holds::Holds;
 use super::log::RaftLog;
 use super::machine::{App, Machine};
 use super::network::Network;
@@ -82,13 +83,14 @@ impl Raft {
         let (demand, stages) = (app.demand(), app.stages());
         let app = App::new(app, failure.clone());
         let raft_log = RaftLog::open(log.clone(), failure.clone(), stages.clone())?;
-        let opened = Machine::open(app.clone()).await;
+        let holds = Holds::new(timing.keep_entries);
+        let opened = Machine::open(app.clone(), holds.clone()).await;
         let (mut machine, applied) = opened.map_err(|error| failed(&failure, &error))?;
         let (last_applied, _) = machine.applied_state().await.map_err(|error| failed(&failure, &error))?;
         let checked = raft_log.check_vote(last_applied).and_then(|()| raft_log.give_way_to(last_applied));
         checked.map_err(|error| failed(&failure, &error))?;
         let patience = Duration::from_millis(timing.patience_ms());
-        let network = Network::new(dialer.clone(), app.clone(), applied.clone(), patience);
+        let network = Network::new(dialer.clone(), app.clone(), applied.clone(), holds, patience);
         // Members with one seed must not all draw the same election timeouts, and tie.
         let seed = timing.seed ^ id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let written = raft_log.clone();

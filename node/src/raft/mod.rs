@@ -32,6 +32,7 @@ pub mod demand;
 mod entry;
 mod failure;
 mod hearing;
+mod holds;
 pub mod inspect;
 mod log;
 mod machine;

@@ -21,6 +21,7 @@ use wire::Protocol;
 
 use super::append::{AppendLine, Session};
 use super::control::ControlLine;
+use super::holds::Holds;
 use super::machine::{App, Rows};
 use super::message::{Answer, Append, Appended, Ask, StreamAppendResult};
 use super::snapshot::{self, RaftSnapshot};
@@ -34,6 +35,7 @@ pub(super) struct Network {
     dialer: Arc<dyn Dialer>,
     app: App,
     applied: watch::Receiver<u64>,
+    holds: Holds,
     /// How long a member may stay silent while it owes an answer. openraft's own figure for an append, three
     /// quarters of a heartbeat, is less than a disk may take to sync.
     patience: Duration,
@@ -58,6 +60,7 @@ pub(super) struct Client {
     dialer: Arc<dyn Dialer>,
     app: App,
     applied: watch::Receiver<u64>,
+    holds: Holds,
     control: Arc<ControlLine>,
     /// Never locked, as a client has one owner; openraft wants it `Sync`, which a stream is not.
     append: Mutex<Option<AppendLine>>,
@@ -65,8 +68,14 @@ pub(super) struct Client {
 }
 
 impl Network {
-    pub(super) fn new(dialer: Arc<dyn Dialer>, app: App, applied: watch::Receiver<u64>, patience: Duration) -> Self {
-        Self { dialer, app, applied, patience, lines: HashMap::new() }
+    pub(super) fn new(
+        dialer: Arc<dyn Dialer>,
+        app: App,
+        applied: watch::Receiver<u64>,
+        holds: Holds,
+        patience: Duration,
+    ) -> Self {
+        Self { dialer, app, applied, holds, patience, lines: HashMap::new() }
     }
 
     fn client(&mut self, id: NodeId, peer: Peer, purpose: Purpose) -> Client {
@@ -77,6 +86,7 @@ impl Network {
             dialer: self.dialer.clone(),
             app: self.app.clone(),
             applied: self.applied.clone(),
+            holds: self.holds.clone(),
             control: self.line(id, peer),
             append: Mutex::new(None),
             patience: self.patience,
@@ -164,11 +174,16 @@ impl Client {
         let Some(first) = requests.next().await else { return Ok(Box::pin(stream::empty())) };
         let line = self.line().await?;
         let requests = stream::iter([first]).chain(requests);
-        let patience = self.patience;
+        let (id, holds, applied, patience) = (self.id, self.holds.clone(), self.applied.clone(), self.patience);
         let session = Session::new(self.home(), line, requests, patience);
         let answers = stream::unfold(session, |mut session| async move {
             let answer = session.next().await?;
             Some((answer.map_err(|error| unreachable(error).into()), session))
+        });
+        let answers = answers.inspect(move |answer: &Result<StreamAppendResult, RpcError>| {
+            if let Ok(Ok(Some(matched))) = answer {
+                holds.matched(id, matched.index, *applied.borrow());
+            }
         });
         Ok(Box::pin(answers))
     }
@@ -238,7 +253,11 @@ impl RaftNetworkV2<TypeConfig> for Client {
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
         let send = async {
             let stream = self.dialer.open(self.id, &self.peer, Protocol::RaftSnapshot).await?;
-            snapshot::send(stream, &self.app, self.applied.clone(), vote, snapshot).await
+            let goes_to = snapshot.meta.last_log_id.map_or(0, |id| id.index);
+            let sending = self.holds.begin(self.id, goes_to);
+            let sent = snapshot::send(stream, &self.app, self.applied.clone(), vote, snapshot).await?;
+            sending.arrived();
+            Ok::<_, io::Error>(sent)
         };
         tokio::select! {
             biased;

@@ -9,6 +9,7 @@ use wire::peer::StoreId;
 
 use super::Peer;
 use super::failure::Failure;
+use super::holds::Holds;
 use super::log::RaftLog;
 use super::machine::{App, Machine};
 use super::toy::{TABLES, Toy};
@@ -29,7 +30,7 @@ impl Default for Peer {
 async fn build(log: Arc<dyn EntryLog>, state: Arc<dyn StateStore>) -> (RaftLog, Machine) {
     let failure = Failure::default();
     let app = App::new(Toy::new(state), failure.clone());
-    let (machine, _) = Machine::open(app).await.unwrap();
+    let (machine, _) = Machine::open(app, Holds::new(0)).await.unwrap();
     (RaftLog::open(log, failure, Stages::default()).unwrap(), machine)
 }
 

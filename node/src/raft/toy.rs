@@ -1,7 +1,8 @@
 //! A toy application for tests: it remembers every command under its index, over any state store.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -13,18 +14,41 @@ use crate::store::state::{Read, Row, Staged, StateStore, Table};
 const COMMANDS: Table = Table("commands");
 const META: Table = Table("meta");
 pub(super) const TABLES: &[Table] = &[COMMANDS, META];
+/// A test that has failed lets nothing go.
+const HELD_MAX: Duration = Duration::from_secs(30);
 const APPLIED: &[u8] = b"applied";
 
 #[derive(Debug)]
 pub(super) struct Toy {
     store: Arc<dyn StateStore>,
     is_broken: AtomicBool,
+    installing: Arc<Installing>,
     demand: Demand,
+}
+
+/// How often snapshots were installed, and whether that waits.
+#[derive(Debug, Default)]
+struct Installing {
+    count: AtomicU64,
+    is_held: Mutex<bool>,
+    let_go: Condvar,
 }
 
 impl Toy {
     pub(super) fn new(store: Arc<dyn StateStore>) -> Arc<Self> {
-        Arc::new(Self { store, is_broken: AtomicBool::new(false), demand: Demand::default() })
+        let (is_broken, installing) = (AtomicBool::new(false), Arc::default());
+        Arc::new(Self { store, is_broken, installing, demand: Demand::default() })
+    }
+
+    /// From now on what is to be installed waits, or does not any more.
+    pub(super) fn hold_installing(&self, is_held: bool) {
+        *self.installing.is_held.lock().unwrap() = is_held;
+        self.installing.let_go.notify_all();
+    }
+
+    /// How many snapshots were to be installed.
+    pub(super) fn installed(&self) -> u64 {
+        self.installing.count.load(Ordering::Relaxed)
     }
 
     /// From now on it can apply nothing.
@@ -86,7 +110,8 @@ impl Application for Toy {
     }
 
     fn receive(&self) -> Result<Box<dyn SnapshotWrite>, StoreError> {
-        Ok(Box::new(ToyWrite { store: self.store.clone(), staged: self.store.stage()? }))
+        let (store, installing) = (self.store.clone(), self.installing.clone());
+        Ok(Box::new(ToyWrite { store, staged: self.store.stage()?, installing }))
     }
 }
 
@@ -114,6 +139,7 @@ impl SnapshotRead for ToyRead {
 struct ToyWrite {
     store: Arc<dyn StateStore>,
     staged: Box<dyn Staged>,
+    installing: Arc<Installing>,
 }
 
 impl SnapshotWrite for ToyWrite {
@@ -126,6 +152,9 @@ impl SnapshotWrite for ToyWrite {
     }
 
     fn install(mut self: Box<Self>, applied: &[u8]) -> Result<(), StoreError> {
+        self.installing.count.fetch_add(1, Ordering::Relaxed);
+        let is_held = self.installing.is_held.lock().unwrap();
+        drop(self.installing.let_go.wait_timeout_while(is_held, HELD_MAX, |is_held| *is_held));
         self.staged.fill(&mut std::iter::once((META, (APPLIED.to_vec(), applied.to_vec()))))?;
         self.store.adopt(self.staged)
     }

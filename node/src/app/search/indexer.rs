@@ -126,6 +126,11 @@ impl Indexer {
         self.wake();
     }
 
+    /// Whether it may take something in.
+    pub(in crate::app) fn can_grow(&self) -> bool {
+        !self.shared.work().paused
+    }
+
     /// Takes nothing in while it may not.
     pub(in crate::app) fn may_grow(&self, may_grow: bool) {
         let mut work = self.shared.work();
