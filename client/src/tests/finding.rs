@@ -85,7 +85,9 @@ async fn a_node_that_falls_silent_is_left_though_nobody_waits_for_it() {
         until(|| matches!(&*link.borrow(), LinkState::Live { warm: Some(_), .. })).await;
         // Nothing more is owed from the beginning, and something was just heard.
         tokio::time::sleep(Duration::from_millis(100)).await;
-        let LinkState::Live { node: silent, warm: Some(other), .. } = link.borrow().clone() else { panic!("two links") };
+        let LinkState::Live { node: silent, warm: Some(other), .. } = link.borrow().clone() else {
+            panic!("two links")
+        };
         cluster.fault(number(&silent), Some(Fault::Hangs));
         if news {
             cluster.say_that_the_leader_is(&other);
