@@ -2,7 +2,7 @@
 //!
 //! One task owns all of this. It never waits for a node: what takes time runs beside it and reports back.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -159,6 +159,8 @@ async fn transport_for(start: &mut Start) -> Result<Arc<dyn Transport>, Refusal>
 struct Held {
     link: Link,
     health: Option<ClusterHealth>,
+    /// Its node is to say that it is there; one at a time.
+    challenge: Option<AbortOnDropHandle<()>>,
 }
 
 struct Driver {
@@ -180,9 +182,6 @@ struct Driver {
     connections: JoinSet<()>,
     asking: JoinSet<Option<(LinkId, ClusterStatus)>>,
     asking_warm: JoinSet<(LinkId, Option<ClusterStatus>)>,
-    challenges: JoinSet<LinkId>,
-    /// The links whose nodes are to say that they are there.
-    challenged: HashSet<LinkId>,
     said: mpsc::Sender<(LinkId, Said)>,
     said_here: Option<mpsc::Receiver<(LinkId, Said)>>,
     trouble: Option<Refusal>,
@@ -210,8 +209,6 @@ impl Driver {
             connections: JoinSet::new(),
             asking: JoinSet::new(),
             asking_warm: JoinSet::new(),
-            challenges: JoinSet::new(),
-            challenged: HashSet::new(),
             said,
             said_here: Some(said_here),
             trouble: None,
@@ -242,7 +239,6 @@ impl Driver {
                     Some(status) => self.health(link, health_of(status)).await,
                     None => self.can_write(link, false),
                 },
-                Some(Ok(link)) = self.challenges.join_next() => drop(self.challenged.remove(&link)),
                 Some(_) = self.connections.join_next() => {}
                 changed = discovered.changed(), if discovering => {
                     discovering = changed.is_ok();
@@ -339,14 +335,10 @@ impl Driver {
 
     /// Something happened to the cluster, by what this link's node says. Perhaps it happened to another link's node, which then says nothing.
     fn challenge_others(&mut self, link: LinkId) {
-        for (other, held) in &self.links {
-            if *other != link && self.challenged.insert(*other) {
-                let (id, link) = (*other, held.link.clone());
-                self.challenges.spawn(async move {
-                    link.challenge().await;
-                    id
-                });
-            }
+        let others = self.links.values_mut().filter(|held| held.link.id != link);
+        for held in others.filter(|held| held.challenge.as_ref().is_none_or(|challenge| challenge.is_finished())) {
+            let other = held.link.clone();
+            held.challenge = Some(AbortOnDropHandle::new(tokio::spawn(async move { other.challenge().await })));
         }
     }
 
@@ -458,7 +450,7 @@ impl Driver {
         self.next_link += 1;
         let (link, connection) = Link::new(id, peer, welcome.node, stream, self.horizon.clone(), self.said.clone());
         self.connections.spawn(connection);
-        self.links.insert(id, Held { link, health: None });
+        self.links.insert(id, Held { link, health: None, challenge: None });
         self.step(Event::Connected { candidate, peer, link: id });
     }
 

@@ -161,17 +161,17 @@ impl Shared {
             };
             let took = began.elapsed();
             self.take_note(&link, &trouble);
-            if matches!(trouble, Trouble::Lost) {
-                // Perhaps it was carried out, whatever an earlier attempt came to.
-                last = Some(no_answer());
-            }
-            if let Trouble::Refused(refusal) | Trouble::Ailing(refusal) = trouble {
-                if !at_once(&refusal) {
-                    tokio::time::sleep_until(until.min(Instant::now() + pause())).await;
+            let (refusal, needed) = match trouble {
+                // Perhaps it was carried out, whatever an earlier attempt came to: there is no certainty to lose.
+                Trouble::Lost => (no_answer(), Duration::ZERO),
+                Trouble::Refused(refusal) | Trouble::Ailing(refusal) => {
+                    if !at_once(&refusal) {
+                        tokio::time::sleep_until(until.min(Instant::now() + pause())).await;
+                    }
+                    (refusal, LAST_MAX.min(2 * took))
                 }
-                last = Some(refusal);
-            }
-            let needed = if last.is_some() { LAST_MAX.min(2 * took) } else { Duration::ZERO };
+            };
+            last = Some(refusal);
             if Instant::now() + needed >= until {
                 return Err(self.overdue(last));
             }

@@ -52,6 +52,8 @@ pub(crate) struct State {
     pub(crate) sends: u64,
     /// How often any node was asked how the cluster is.
     pub(crate) status_asked: u64,
+    /// How often a node that hangs was asked anything but how it is.
+    pub(crate) unanswered: u64,
     /// What `Shuffles` keeps for later.
     late: Vec<Command>,
     /// What `Shuffles` draws from, the same in every run.
@@ -102,6 +104,7 @@ impl Cluster {
             faults: HashMap::new(),
             sends: 0,
             status_asked: 0,
+            unanswered: 0,
             late: Vec::new(),
             chance: StdRng::seed_from_u64(1),
         };

@@ -218,11 +218,11 @@ async fn what_was_refused_before_and_then_lost_is_not_said_to_be_certain() {
     let mut cluster = Cluster::of(&[1]);
     let (alice, _folder) = person(&cluster, "alice").await;
     cluster.fault(1, Some(Fault::IsFull(Duration::from_millis(10))));
-    let alice = alice.with_deadline(Duration::from_secs(5));
+    let (link, alice) = (alice.link(), alice.with_deadline(Duration::from_secs(5)));
     let asking = tokio::spawn(async move { alice.deletion_preview().await });
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    until(|| matches!(&*link.borrow(), crate::LinkState::Live { writable: false, .. })).await;
     cluster.fault(1, Some(Fault::Hangs));
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    until(|| cluster.state().unanswered > 0).await;
     cluster.kill(1);
     let error = asking.await.expect("no panic").expect_err("nobody answers");
     assert_eq!(error.code(), Code::Timeout);
