@@ -21,6 +21,7 @@ pub mod rpc;
 mod sealed;
 pub mod secret;
 pub mod transport;
+pub mod turns;
 
 pub use address::{Address, AddressError, PeerId};
 pub use code::{Code, Refusal};

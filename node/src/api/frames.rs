@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use wire::codec;
 use wire::message::{Answered, CLIENT_FRAME_SIZE_MAX_BYTES, FromNode};
+use wire::turns::let_others_go_first;
 use wire::{BoxStream, Code, Refusal};
 
 /// Frames that wait to be written. Beyond it answers and pushes of this connection wait, and so, by
@@ -49,6 +50,13 @@ impl Queued {
     pub(super) async fn write(mut self, mut writer: WriteHalf<BoxStream>) {
         let mut frames = Vec::new();
         while self.0.recv_many(&mut frames, QUEUED_MAX).await > 0 {
+            // One commit of the log ends many requests, and each answer is made by a task of its own.
+            let_others_go_first().await;
+            while frames.len() < QUEUED_MAX
+                && let Ok(frame) = self.0.try_recv()
+            {
+                frames.push(frame);
+            }
             let writing = write_all(&mut writer, frames.drain(..));
             if !matches!(timeout(WRITE_MAX, writing).await, Ok(Ok(()))) {
                 return;

@@ -10,6 +10,7 @@ use tokio::io::{ReadHalf, WriteHalf, split};
 use tokio::time::{Instant, sleep_until};
 use wire::BoxStream;
 use wire::codec::{FrameReader, FrameWriter};
+use wire::turns::let_others_go_first;
 
 use super::message::{Append, Appended, FRAME_SIZE_MAX_BYTES, StreamAppendResult};
 use super::types::TypeConfig;
@@ -47,6 +48,12 @@ pub(super) struct Session<'s, S> {
     /// How long the member may stay silent while it owes an answer.
     patience: Duration,
     heard: Instant,
+}
+
+/// The next request, with all that the log has by then: it is made of that when it is asked for. Cancel safe.
+async fn next_of<S: Stream + Unpin>(requests: &mut S) -> Option<S::Item> {
+    let_others_go_first().await;
+    requests.next().await
 }
 
 /// What happens next on the line.
@@ -104,7 +111,7 @@ where
                 Err(error) => Err(io::Error::other(error)),
             }),
             flushed = writer.flush(), if is_pending => Event::Flushed(flushed),
-            request = self.requests.next(), if !self.no_more && !is_pending && self.unanswered < WINDOW => {
+            request = next_of(&mut self.requests), if !self.no_more && !is_pending && self.unanswered < WINDOW => {
                 Event::Request(request)
             }
             () = sleep_until(self.heard + self.patience), if self.unanswered > 0 => Event::Silence,

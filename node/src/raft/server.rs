@@ -12,6 +12,7 @@ use openraft::raft::{AppendEntriesRequest, TransferLeaderRequest};
 use tokio::io::{ReadHalf, split};
 use tokio::sync::{oneshot, watch};
 use wire::codec::{FrameReader, FrameWriter};
+use wire::turns::let_others_go_first;
 use wire::{BoxStream, Protocol, rpc};
 
 use super::NodeId;
@@ -119,13 +120,19 @@ impl Server {
         // them, and holds half of the stream meanwhile.
         let (_ended, end) = oneshot::channel::<()>();
         let requests = requests(from, FrameReader::new(read, FRAME_SIZE_MAX_BYTES)).take_until(end);
-        let answers = self.core.stream_append(requests);
+        let answers = self.core.stream_append(requests).fuse();
         futures::pin_mut!(answers);
         let mut writer = FrameWriter::new(write);
-        while let Some(result) = answers.next().await {
-            let appended = Appended::from(result.map_err(io::Error::other)?);
-            self.note(from, &appended);
-            writer.push(&appended);
+        while let Some(first) = answers.next().await {
+            // One sync ends many appends.
+            let_others_go_first().await;
+            let mut next = Some(first);
+            while let Some(result) = next {
+                let appended = Appended::from(result.map_err(io::Error::other)?);
+                self.note(from, &appended);
+                writer.push(&appended);
+                next = answers.next().now_or_never().flatten();
+            }
             writer.flush().await?;
         }
         Ok(())

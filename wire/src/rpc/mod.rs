@@ -23,6 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::BoxStream;
 use crate::codec::{self, FrameError, FrameReader, FrameWriter};
+use crate::turns::let_others_go_first;
 
 /// How many calls of one caller may be under way; beyond it a call waits for another to end, in the order in which they were asked.
 pub const IN_FLIGHT_MAX: usize = 1024;
@@ -162,6 +163,8 @@ async fn carry_out<A>(
     let in_flight = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
     while let Some(call) = calls.recv().await {
         let place = Arc::clone(&in_flight).acquire_owned().await.expect("it is never closed");
+        // Who are about to ask as well: what they ask leaves together.
+        let_others_go_first().await;
         let mut next = Some((call, place));
         while let Some((Call { id, frame, answer }, place)) = next.take() {
             if !answer.is_closed() {
@@ -224,6 +227,7 @@ where
         tokio::select! {
             Some(answer) = running.next() => {
                 writer.push(&answer);
+                let_others_go_first().await;
                 push_finished(&mut running, &mut writer);
             }
             asked = reader.next::<Numbered<Q>>(), if reading => match asked {
