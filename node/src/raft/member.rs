@@ -28,6 +28,7 @@ use super::holds::Holds;
 use super::log::RaftLog;
 use super::machine::{App, Machine};
 use super::network::Network;
+use super::proposals::Proposals;
 use super::server::Server;
 use super::state::{self, View};
 use super::succession::Succession;
@@ -62,6 +63,7 @@ struct Inner {
     leader: watch::Receiver<Option<NodeId>>,
     following: AbortHandle,
     backlog: Backlog,
+    proposals: Proposals,
 }
 
 impl Raft {
@@ -105,7 +107,22 @@ impl Raft {
         let (sender, state) = watch::channel(now);
         let following = tokio::spawn(state::follow(view.clone(), sender, leaders)).abort_handle();
         let backlog = Backlog::default();
-        let inner = Inner { id, core, log, server, view, applied, demand, stages, state, leader, following, backlog };
+        let proposals = Proposals::to(core.clone());
+        let inner = Inner {
+            id,
+            core,
+            log,
+            server,
+            view,
+            applied,
+            demand,
+            stages,
+            state,
+            leader,
+            following,
+            backlog,
+            proposals,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -125,17 +142,17 @@ impl Raft {
             return Err(ProposeError::NoQuorum);
         }
         let proposed = self.inner.stages.begin();
-        let written = timeout(ANSWER_MAX, self.inner.core.client_write(Command(command))).await;
+        let written = timeout(ANSWER_MAX, self.inner.proposals.write(Command(command))).await;
         match written {
             Err(_) => Err(ProposeError::Unknown),
-            Ok(Ok(response)) => {
+            Ok(Some(Ok(response))) => {
                 self.inner.stages.answered(proposed, response.log_id.index);
                 Ok((response.log_id.index, response.data.0))
             }
-            Ok(Err(CoreError::APIError(ClientWriteError::ForwardToLeader(forward)))) => Err(self.forward(&forward)),
+            Ok(Some(Err(ClientWriteError::ForwardToLeader(forward)))) => Err(self.forward(&forward)),
             // Thrown out of this log, which says nothing of the others.
-            Ok(Err(CoreError::APIError(_))) => Err(ProposeError::Unknown),
-            Ok(Err(CoreError::Fatal(fatal))) => Err(ProposeError::Stopped(self.reason(&fatal))),
+            Ok(Some(Err(_))) => Err(ProposeError::Unknown),
+            Ok(None) => Err(ProposeError::Stopped(self.reason(&Fatal::Stopped))),
         }
     }
 

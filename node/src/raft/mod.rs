@@ -39,6 +39,7 @@ mod machine;
 mod member;
 mod message;
 mod network;
+mod proposals;
 mod server;
 mod snapshot;
 mod state;
