@@ -86,7 +86,8 @@ impl App {
             let before = Tables(to).cursor()?;
             done.at = before;
             let mut term = Tables(to).term(before)?;
-            let mut following = Following { to, held: &mut held, watched: &self.watched, news: &mut news };
+            let mut following =
+                Following { to, held: &mut held, watched: &self.watched, news: &mut news, replies: Vec::new() };
             while let Some(step) = steps.next()? {
                 if step.at <= before {
                     continue;
@@ -96,6 +97,9 @@ impl App {
                     put(following.to, Key::Term(step.at), &step.term)?;
                 }
                 following.follow(step)?;
+                if steps.taken.is_empty() || done.check {
+                    following.reply();
+                }
                 self.call_for_commit(done.at, following.news);
                 if done.check {
                     break;
@@ -195,13 +199,16 @@ impl Steps<'_> {
     }
 }
 
+/// Takes the reply to an entry.
+type Respond = Box<dyn FnOnce(Bytes) + Send>;
+
 /// An entry on its way into the state.
 struct Step {
     at: Cursor,
     term: u64,
     /// None for the entries that are Raft's own business.
     entry: Option<Entry>,
-    respond: Option<Box<dyn FnOnce(Bytes) + Send>>,
+    respond: Option<Respond>,
 }
 
 impl Step {
@@ -221,10 +228,12 @@ struct Following<'a> {
     held: &'a mut Held,
     watched: &'a Watched,
     news: &'a mut News,
+    /// Of the entries that came together; they are told together, since each of them wakes somebody.
+    replies: Vec<(Respond, Bytes)>,
 }
 
 impl Following<'_> {
-    /// Writes what follows from the entry and answers whoever waits for it.
+    /// Writes what follows from the entry, and keeps the reply to whoever waits for it.
     fn follow(&mut self, step: Step) -> Result<(), StoreError> {
         let reply = match step.entry {
             None => return Ok(()),
@@ -239,9 +248,16 @@ impl Following<'_> {
             }
         };
         if let Some(respond) = step.respond {
-            respond(reply.encode());
+            self.replies.push((respond, reply.encode()));
         }
         Ok(())
+    }
+
+    /// Answers whoever waits for what was followed up to here.
+    fn reply(&mut self) {
+        for (respond, reply) in self.replies.drain(..) {
+            respond(reply);
+        }
     }
 
     fn follow_chat(&mut self, at: Cursor, command: &Command) -> Result<AppReply, StoreError> {

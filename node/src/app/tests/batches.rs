@@ -1,5 +1,6 @@
 //! Batches: one transaction each, cut at a check, harmless when they come again, stopped by a bad disk.
 
+use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use futures::FutureExt as _;
 use super::super::changes;
 use super::super::keys::{ACCOUNTS, Key};
 use super::*;
+use crate::raft::application::Entries;
 use crate::store::state::{Read, Staged, Write};
 
 const CHECK: Entry = Entry::Cluster(ClusterCommand::Check);
@@ -22,6 +24,39 @@ fn a_check_in_a_batch_sees_the_state_of_its_own_index() {
     let checked = single.digest();
     assert_eq!(digest_of(&batched.app, Cursor(2)), checked);
     assert_ne!(digest_of(&batched.app, Cursor(4)), checked);
+}
+
+/// Entries by clients that send the next one once the last is answered.
+struct OneByOne {
+    waiting: VecDeque<Committed>,
+    given: usize,
+    answers: mpsc::Receiver<Bytes>,
+    answered: usize,
+}
+
+impl Entries for OneByOne {
+    fn next(&mut self) -> Option<Vec<Committed>> {
+        self.answered += self.answers.try_iter().count();
+        assert_eq!(self.answered, self.given, "whoever was to send the next still waits for an answer");
+        let next = self.waiting.pop_front()?;
+        self.given += 1;
+        Some(vec![next])
+    }
+
+    fn applied(&self) -> Vec<u8> {
+        Vec::new()
+    }
+}
+
+#[test]
+fn what_has_come_is_answered_before_more_is_waited_for() {
+    let replica = Replica::in_memory();
+    let (replies, answers) = mpsc::channel();
+    let entries = ["alice", "bob", "carol"].map(|name| Entry::Chat(create(name, 1)));
+    let waiting = (replica.next..).zip(&entries).map(|(at, entry)| waited_for(at, entry, &replies)).collect();
+    let mut entries = OneByOne { waiting, given: 0, answers, answered: 0 };
+    replica.app.apply(&mut entries).unwrap();
+    assert_eq!(entries.answered, 3);
 }
 
 #[test]
