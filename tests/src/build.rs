@@ -14,9 +14,21 @@ pub(crate) fn build(program: &str, selection: &[&str]) -> PathBuf {
     }
     let built = build.args(selection).status().expect("cargo runs");
     assert!(built.success(), "the program {program} builds");
+    folder().join(format!("{program}{}", std::env::consts::EXE_SUFFIX))
+}
+
+/// The profile of this build, for a program that is to be built like it.
+pub(crate) fn profile() -> String {
+    let folder = folder();
+    let name = folder.file_name().expect("it is target/*").to_string_lossy();
+    // Cargo has its own word for the folder of this one alone.
+    if name == "debug" { "dev".to_owned() } else { name.into_owned() }
+}
+
+/// Where cargo puts the programs of this build.
+fn folder() -> PathBuf {
     let this = std::env::current_exe().expect("a program knows where it is");
-    let folder = this.ancestors().nth(2).expect("cargo puts tests into target/*/deps");
-    folder.join(format!("{program}{}", std::env::consts::EXE_SUFFIX))
+    this.ancestors().nth(2).expect("cargo puts tests into target/*/deps").to_owned()
 }
 
 /// The folder of the workspace.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::build::build;
+use crate::build::{build, profile};
 use crate::{Cli, PATIENCE, eventually, eventually_within};
 
 /// A cluster in a folder of its own; dropped, its daemons are killed.
@@ -38,9 +38,10 @@ pub fn program() -> &'static Path {
             return program.into();
         }
         // The same selection as the test run itself: fewer crates at once would mean other features of the
-        // libraries, and building them all a second time. The window needs WebKit, which a machine may not have. An optimised run wants an optimised daemon.
-        let profile: &[&str] = if cfg!(debug_assertions) { &["--tests"] } else { &["--release", "--benches"] };
-        build("node", &[&["--workspace", "--exclude", "five9schat"], profile].concat())
+        // libraries, and building them all a second time. The window needs WebKit, which a machine may not have. The daemon
+        // is as optimised as the run.
+        let targets = if cfg!(debug_assertions) { "--tests" } else { "--benches" };
+        build("node", &["--workspace", "--exclude", "five9schat", "--profile", &profile(), targets])
     })
 }
 
