@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: the figures, from a build as it is packaged.
+//! `cargo xtask bench`: the figures, from builds as they are packaged.
 
 use crate::command::{Outcome, WITHOUT_THE_WINDOW, step};
 use crate::desktop::{self, Desktop};
@@ -6,6 +6,7 @@ use crate::desktop::{self, Desktop};
 /// Builds the benchmark and runs it; it brings the daemon up to date itself. Arguments name the benchmarks to run.
 pub(crate) fn bench(arguments: &[String]) -> Outcome {
     let is_of_the_window = arguments.iter().any(|argument| argument == "ui");
+    // Each as it is packaged.
     let profile = if is_of_the_window { "release" } else { "dist" };
     if is_of_the_window && let Desktop::Skipped(reason) = desktop::prepare_to_drive()? {
         return Err(format!("skipped, hence not measured: {reason}"));

@@ -19,7 +19,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Debian asks for a name and an address. Whoever builds the package has it from nobody else: mail about it stays on the machine.
 const MAINTAINER: &str = "FIVE9sCHAT developers <root@localhost>";
 
-/// (what the build calls it, what it is called once installed). `node` is another program on many machines.
+/// (where it is below `target` once built, what it is called once installed). `node` is another program on many machines.
 const PROGRAMS: &[(&str, &str)] = &[("release/five9schat", "usr/bin/five9schat"), ("dist/node", "usr/bin/five9s-node")];
 
 /// (where it is in the sources, where it is once installed).
@@ -34,7 +34,7 @@ const FILES: &[(&str, &str)] = &[
     ("src-tauri/icons/icon.svg", "usr/share/icons/hicolor/scalable/apps/five9schat.svg"),
 ];
 
-/// Builds everything as `run` does, and packs it.
+/// Builds the window as `run` does, and the node for speed, and packs them.
 pub(crate) fn package(arguments: &[String]) -> Outcome {
     if let Some(argument) = arguments.first() {
         return Err(format!("`package` takes no arguments, such as {argument}"));
@@ -44,6 +44,7 @@ pub(crate) fn package(arguments: &[String]) -> Outcome {
             return Err(reason);
         }
     }
+    // The node, too, though it is not packed: the window alone would have other features of the libraries, and all of them built anew.
     step("cargo", &["build", "--release", "--locked", "--package", "node", "--package", NAME])?;
     // The window waits for people; the node's speed is the chat's.
     step("cargo", &["build", "--profile", "dist", "--locked", "--package", "node"])?;

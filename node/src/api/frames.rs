@@ -49,7 +49,8 @@ impl Queued {
     /// Writes what is queued, until the last sender is gone or the client is.
     pub(super) async fn write(mut self, mut writer: WriteHalf<BoxStream>) {
         let mut frames = Vec::new();
-        while self.0.recv_many(&mut frames, QUEUED_MAX).await > 0 {
+        while let Some(first) = self.0.recv().await {
+            frames.push(first);
             // One commit of the log ends many requests, and each answer is made by a task of its own.
             let_others_go_first().await;
             while frames.len() < QUEUED_MAX

@@ -4,7 +4,7 @@
 //! about to propose as well; were each command handed over by itself, the first would set all of that off, and the rest wait for it.
 
 use openraft::alias::WriteResponderOf;
-use openraft::errors::{ClientWriteError, Fatal};
+use openraft::errors::ClientWriteError;
 use openraft::impls::ProgressResponder;
 use openraft::raft::ClientWriteResponse;
 use tokio::sync::mpsc;
@@ -51,8 +51,7 @@ async fn hand_over(core: Core, mut proposed: mpsc::UnboundedReceiver<Proposal>) 
         let mut next = Some(first);
         while let Some((command, responder)) = next {
             // Raft's own queue is full only while it cannot write; then all wait, and are told after their time.
-            let handed: Result<(), Fatal<TypeConfig>> = core.client_write_ff(command, Some(responder)).await;
-            if handed.is_err() {
+            if core.client_write_ff(command, Some(responder)).await.is_err() {
                 return;
             }
             next = proposed.try_recv().ok();
