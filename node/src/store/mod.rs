@@ -1,7 +1,7 @@
 //! What a node keeps on its disk, without knowing what it means.
 //!
 //! Two environments, because LMDB has one writer in each and an append must never wait behind an
-//! apply: `log` (Raft's log and vote; synced before anybody is told, group commit on one thread) and `state` (the
+//! apply: `log` (Raft's log and vote; synced before anybody is told, group commit on one thread, in a journal) and `state` (the
 //! application's tables; never ahead of its disk by more than the last transaction, which the log
 //! replays). Each is a trait with two implementations: [`lmdb`] and an in-memory twin
 //! ([`memory`]) for tests and simulation.

@@ -214,11 +214,21 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "acknowledged-a-sync-too-early",
         found_by: Harness::CrashStates,
-        what: "a transaction of the log is told of before its meta page is on the disk",
+        what: "a record of the log's journal is told of before it is on the disk",
         edits: &[(
-            "node/src/store/lmdb/writer.rs",
-            "                self.written.extend(batch);\n                committed.purged_are_left",
-            "                self.written.extend(batch);\n                self.tell(Ok(()));\n                committed.purged_are_left",
+            "node/src/store/lmdb/journal.rs",
+            "        self.file.sync_data()?;\n        self.used_bytes",
+            "        self.used_bytes",
+        )],
+    },
+    Mutant {
+        name: "found-and-not-confirmed",
+        found_by: Harness::CrashStates,
+        what: "what is found in the log's journal on opening counts before the tables have it",
+        edits: &[(
+            "node/src/store/lmdb/transaction.rs",
+            "        let changes = left.iter().chain([&opened]);",
+            "        drop(left);\n        let changes = std::iter::once(&opened);",
         )],
     },
     Mutant {

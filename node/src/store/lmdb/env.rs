@@ -88,8 +88,8 @@ fn out_of_memory(error: &std::io::Error) -> bool {
 
 // Mapping a file is unsafe because whoever changes the file behind LMDB's back changes memory. The data
 // folder is locked against other nodes, private to its user, and nothing else of ours touches these files, but for `growth`,
-// which writes behind their last page, from the thread of their only writer, and never cuts what is in use. The one flag
-// set, NOMETASYNC, endangers no more than the last transaction; the log's `writer` waits for the sync that takes that to the disk, too.
+// which writes behind their last page, within the only write transaction, and never cuts what is in use. The one flag
+// set, NOMETASYNC, endangers no more than the last transaction, and the state's only: the log has it again.
 #[allow(unsafe_code)]
 fn open_mapped(dir: &Path, sync: Sync, map_size_bytes: usize, tables: u32) -> heed::Result<Env> {
     let mut options = EnvOpenOptions::new().read_txn_without_tls();
@@ -199,14 +199,18 @@ pub(super) mod tests {
     /// Flips a bit of every copy of `needle` in the environment's file, as a bad disk would; returns how
     /// many there were.
     pub(in crate::store::lmdb) fn flip_in_file(dir: &Path, needle: &[u8]) -> usize {
-        let path = dir.join("data.mdb");
-        let mut bytes = std::fs::read(&path).unwrap();
+        flip_in(&dir.join("data.mdb"), needle)
+    }
+
+    /// The same in any file.
+    pub(in crate::store::lmdb) fn flip_in(path: &Path, needle: &[u8]) -> usize {
+        let mut bytes = std::fs::read(path).unwrap();
         let found = bytes.windows(needle.len()).enumerate().filter(|(_, window)| *window == needle);
         let places = found.map(|(place, _)| place).collect::<Vec<_>>();
         for place in &places {
             bytes[*place] ^= 0x10;
         }
-        std::fs::write(&path, bytes).unwrap();
+        std::fs::write(path, bytes).unwrap();
         places.len()
     }
 

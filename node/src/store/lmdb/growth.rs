@@ -1,19 +1,16 @@
-//! Keeps the log's file longer than what of it is in use.
+//! Keeps the file of the log's tables longer than what of it is in use.
 //!
-//! A sync that makes a file longer costs the file system a journal commit of its own. So zeros are written behind LMDB's last page
-//! before it gets there, much at a time; LMDB never reads what it has not written. Later the pages of purged entries are used again, and
-//! the file stays as long as it is.
+//! LMDB counts pages that it took at the end of its file and did not need: with those, the file would be shorter than it says, and so
+//! would one be that was cut. And a sync that makes a file longer costs the file system a write of its own. So zeros are written behind
+//! LMDB's last page before it gets there, much at a time; LMDB never reads what it has not written. Later the pages of purged entries are
+//! used again, and the file stays as long as it is.
 
 use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
-/// What a new file begins with.
-const FIRST_BYTES: u64 = 16 << 20;
-
-/// How much is added where little is left.
+/// How much is added where less than that is left, beside what is asked for.
 const STEP_BYTES: u64 = 4 << 20;
-const LITTLE_BYTES: u64 = 1 << 20;
 
 /// How much is written at once.
 const PIECE: &[u8] = &[0; 64 << 10];
@@ -35,18 +32,18 @@ impl Growth {
         Ok(Self { file, size_bytes, not_before_bytes: 0 })
     }
 
-    /// Sees to it that there is room behind what is in use. To be called while nobody writes.
-    pub(super) fn keep_ahead_of(&mut self, used_bytes: u64) {
-        if used_bytes < self.not_before_bytes || used_bytes + LITTLE_BYTES <= self.size_bytes {
+    /// Sees to it that there is room for so much behind what is in use, and some more. To be called while nobody writes.
+    pub(super) fn make_room(&mut self, used_bytes: u64, for_bytes: u64) {
+        let needed = used_bytes + for_bytes;
+        if needed < self.not_before_bytes || needed <= self.size_bytes {
             return;
         }
-        let wanted = (used_bytes + STEP_BYTES).max(FIRST_BYTES);
         let from = used_bytes.max(self.size_bytes);
-        if let Err(error) = self.fill(from, wanted) {
+        if let Err(error) = self.fill(from, needed + STEP_BYTES) {
             // LMDB says what there is to say, once it wants more itself. What is left of the disk is given back.
             let given_back = self.file.set_len(from);
             tracing::debug!(%error, ?given_back, "the log's file cannot be made longer ahead of time");
-            self.not_before_bytes = used_bytes + LITTLE_BYTES;
+            self.not_before_bytes = needed + STEP_BYTES;
         }
     }
 
@@ -71,15 +68,14 @@ mod tests {
         let path = dir.path().join("file");
         std::fs::write(&path, [7; 10_000]).unwrap();
         let mut growth = Growth::open(&path).unwrap();
-        growth.keep_ahead_of(10_000);
         let size = || std::fs::metadata(&path).unwrap().len();
-        assert_eq!(size(), FIRST_BYTES);
+        growth.make_room(10_000, 5_000);
+        assert_eq!(size(), 15_000 + STEP_BYTES);
         let bytes = std::fs::read(&path).unwrap();
         assert!(bytes[..10_000].iter().all(|byte| *byte == 7) && bytes[10_000..].iter().all(|byte| *byte == 0));
-        growth.keep_ahead_of(FIRST_BYTES - LITTLE_BYTES);
-        assert_eq!(size(), FIRST_BYTES, "there is enough");
-        let used = FIRST_BYTES - LITTLE_BYTES + 1;
-        growth.keep_ahead_of(used);
-        assert_eq!(size(), used + STEP_BYTES);
+        growth.make_room(15_000, STEP_BYTES);
+        assert_eq!(size(), 15_000 + STEP_BYTES, "there is enough");
+        growth.make_room(15_001, STEP_BYTES);
+        assert_eq!(size(), 15_001 + 2 * STEP_BYTES);
     }
 }

@@ -1,15 +1,17 @@
-//! Raft's log in an LMDB environment of its own, every commit of it synced before anybody is told of it.
+//! Raft's log: a journal, synced before anybody is told of what is in it, and the LMDB environment in which that is filed.
 //!
 //! A write changes the [`Tail`](super::tail::Tail) and queues the same change for the
 //! [`Writer`]; both under one lock, so that the disk follows memory in the same order.
 
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 
-use super::env;
-use super::growth::Growth;
+use rand::RngCore as _;
+
+use super::filing::Filer;
+use super::journal::{Journal, SEGMENTS};
 use super::queue::Queue;
 use super::reader::{self, SharedTail};
 use super::tail::Tail;
@@ -24,31 +26,45 @@ pub struct LmdbLog {
     tables: Arc<Tables>,
     tail: Arc<SharedTail>,
     queue: Arc<Queue>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl LmdbLog {
     /// Opens the log in this folder, making it if there is none, and checks every entry and record.
     pub fn open(dir: &Path) -> Result<Arc<Self>, StoreError> {
         let tables = Tables::open(dir)?;
-        let found = tables.check()?;
-        tables.confirm(&found)?;
+        let mut found = tables.check()?;
+        let mut journal = Journal::open(dir, found.sums.filed)?;
+        let left = journal.left(found.sums.filed)?;
+        let is_some_left = !left.is_empty();
+        // Drawn here and nowhere else: nothing that is replicated depends on it.
+        let life = rand::rngs::OsRng.next_u64().max(1);
+        tables.confirm(&found, left, journal.begin(life)?)?;
+        if is_some_left {
+            found = tables.check()?;
+        }
         let tail = Arc::new(SharedTail::new(Tail::new(found.extent, found.records)));
         let queue = Arc::new(Queue::default());
-        let path = dir.join(env::DATA);
-        let mut growth = Growth::open(&path).map_err(|error| StoreError::io("open", &path, &error))?;
-        growth.keep_ahead_of(env::used_bytes(&tables.env));
+        // It never holds more than there are segments.
+        let (filings, taken) = mpsc::sync_channel(SEGMENTS);
+        let (told, filed) = mpsc::channel();
+        let filer = Filer { tables: Arc::clone(&tables), tail: Arc::clone(&tail), filings: taken, filed: told };
         let writer = Writer {
-            tables: tables.clone(),
-            tail: tail.clone(),
-            queue: queue.clone(),
-            growth,
-            written: Vec::new(),
+            queue: Arc::clone(&queue),
+            journal,
+            filings,
+            filed,
+            to_file: Vec::new(),
+            waiting: 0,
             failed: None,
         };
-        let writer = thread::Builder::new().name("log".to_owned()).spawn(move || writer.run());
-        let writer = writer.map_err(|error| StoreError::io("start the writer of", dir, &error))?;
-        Ok(Arc::new(Self { tables, tail, queue, writer: Mutex::new(Some(writer)) }))
+        let begin = |name: &str, work: Box<dyn FnOnce() + Send>| {
+            let begun = thread::Builder::new().name(name.to_owned()).spawn(work);
+            begun.map_err(|error| StoreError::io("start the writer of", dir, &error))
+        };
+        // The first ends after the second, which hands over to it.
+        let threads = [begin("log-filing", Box::new(|| filer.run()))?, begin("log", Box::new(|| writer.run()))?];
+        Ok(Arc::new(Self { tables, tail, queue, threads: Mutex::new(threads.into()) }))
     }
 
     fn write(&self, on_disk: Option<OnDisk>, change: impl FnOnce(&mut Tail) -> Change) {
@@ -101,7 +117,7 @@ impl EntryLog for LmdbLog {
     fn put(&self, key: &'static str, value: Vec<u8>, on_disk: Option<OnDisk>) {
         self.write(on_disk, |tail| {
             tail.records.insert(key.to_owned(), value.clone());
-            Change::Put { key, value }
+            Change::Put { key: key.into(), value }
         });
     }
 
@@ -115,9 +131,11 @@ impl EntryLog for LmdbLog {
 
     fn close(&self) {
         self.queue.close();
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if writer.is_some_and(|writer| writer.join().is_err()) {
-            tracing::error!("the log's writer panicked");
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads.into_iter().rev() {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the log panicked");
+            }
         }
     }
 }

@@ -1,12 +1,14 @@
 //! The stores on LMDB.
 //!
 //! Neither ever uses NOSYNC, which lets a power cut corrupt the file, nor WRITEMAP, which lets any stray
-//! pointer do so. Both leave out the sync of the meta page, so that a power cut may take back the last transaction but
-//! never more. [`LmdbLog`] says that a transaction is on the disk when that is so: when the next one has synced.
+//! pointer do so. [`LmdbLog`] syncs a journal, and files that in its tables later; [`LmdbState`] leaves out the sync of the meta page, so
+//! that a power cut may take back the last transaction but never more.
 
 mod env;
+mod filing;
 mod generation;
 mod growth;
+mod journal;
 mod log;
 mod queue;
 mod reader;

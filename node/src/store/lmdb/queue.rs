@@ -12,11 +12,8 @@ use super::transaction::Op;
 /// always does: it waits for nothing but the disk, and its callbacks must not write to the log.
 const QUEUE_MAX: usize = 4_096;
 
-/// What one transaction takes at most, so that it fits LMDB's list of changed pages and nobody waits long.
-const BATCH_SIZE_MAX_BYTES: usize = 8 * 1024 * 1024;
-
-/// How long a change that nobody waits for may stay off the disk.
-const IDLE: Duration = Duration::from_secs(1);
+/// What is taken together at most, so that it fits a record of the journal and nobody waits long.
+const BATCH_SIZE_MAX_BYTES: usize = 1024 * 1024;
 
 /// In the order of the calls.
 #[derive(Debug, Default)]
@@ -44,7 +41,7 @@ struct Waiting {
 #[derive(Debug)]
 pub(super) enum Next {
     Write(Vec<Op>),
-    /// Nothing that anybody waits for is there.
+    /// There was nothing.
     Nothing,
     /// The log was closed, and everything has been taken.
     End,
@@ -82,38 +79,24 @@ impl Queue {
         self.room.notify_all();
     }
 
-    /// What is there, if anybody waits for any of it.
-    pub(super) fn take(&self) -> Next {
-        let waiting = self.lock();
-        let is_due = waiting.wanted > 0 || waiting.callers > 0;
-        self.take_from(waiting, is_due)
-    }
-
-    /// The same, once anybody does; or whatever else there is, after a while.
-    pub(super) fn wait(&self) -> Next {
+    /// What is there, once anybody waits for any of it; or whatever else there is, after so long.
+    pub(super) fn wait(&self, within: Duration) -> Next {
         let mut waiting = self.lock();
         let sleeps = |waiting: &mut Waiting| {
             let is_due = waiting.wanted > 0 || waiting.ops.len() >= QUEUE_MAX || waiting.is_closed;
             waiting.is_idle = !is_due;
             !is_due
         };
-        let waited = self.wanted.wait_timeout_while(waiting, IDLE, sleeps);
+        let waited = self.wanted.wait_timeout_while(waiting, within, sleeps);
         waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
         waiting.is_idle = false;
-        self.take_from(waiting, true)
-    }
-
-    fn take_from(&self, mut waiting: MutexGuard<'_, Waiting>, is_due: bool) -> Next {
-        if waiting.ops.is_empty() && waiting.is_closed {
-            return Next::End;
-        }
-        if waiting.ops.is_empty() || !(is_due || waiting.is_closed) {
-            return Next::Nothing;
+        if waiting.ops.is_empty() {
+            return if waiting.is_closed { Next::End } else { Next::Nothing };
         }
         let mut size_bytes = 0;
         let fits = |op: &&Op| {
             let is_first = size_bytes == 0;
-            size_bytes += op.size_bytes().max(1);
+            size_bytes += op.change.size_bytes().max(1);
             is_first || size_bytes <= BATCH_SIZE_MAX_BYTES
         };
         let count = waiting.ops.iter().take_while(fits).count();
@@ -140,12 +123,16 @@ mod tests {
 
     fn op(key: &'static str, is_wanted: bool) -> Op {
         let on_disk = is_wanted.then(|| Box::new(|_| {}) as crate::store::log::OnDisk);
-        Op { change: Change::Put { key, value: key.into() }, on_disk }
+        Op { change: Change::Put { key: key.into(), value: key.into() }, on_disk }
     }
 
-    fn keys(next: Next) -> Vec<&'static str> {
+    /// In vain, if it takes so long.
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn keys(next: Next) -> Vec<String> {
         let Next::Write(batch) = next else { panic!("there is something to write, and not {next:?}") };
-        let key = |op: Op| if let Change::Put { key, .. } = op.change { key } else { panic!("only records") };
+        let key =
+            |op: Op| if let Change::Put { key, .. } = op.change { key.into_owned() } else { panic!("only records") };
         batch.into_iter().map(key).collect()
     }
 
@@ -153,17 +140,16 @@ mod tests {
     fn what_nobody_waits_for_goes_with_what_somebody_does() {
         let queue = Queue::default();
         queue.push(|| op("a", false)).unwrap();
-        assert!(matches!(queue.take(), Next::Nothing));
         queue.push(|| op("b", true)).unwrap();
-        assert_eq!(keys(queue.take()), ["a", "b"]);
-        assert!(matches!(queue.take(), Next::Nothing));
+        assert_eq!(keys(queue.wait(LONG)), ["a", "b"]);
+        assert!(matches!(queue.wait(Duration::ZERO), Next::Nothing));
     }
 
     #[test]
     fn what_nobody_waits_for_is_taken_after_a_while() {
         let queue = Queue::default();
         queue.push(|| op("a", false)).unwrap();
-        assert_eq!(keys(queue.wait()), ["a"]);
+        assert_eq!(keys(queue.wait(Duration::from_millis(1))), ["a"]);
     }
 
     #[test]
@@ -177,8 +163,8 @@ mod tests {
             move || queue.push(|| op("last", true)).is_ok()
         });
         let mut taken = Vec::new();
-        while taken.last() != Some(&"last") {
-            taken.extend(keys(queue.wait()));
+        while taken.last().is_none_or(|last| last != "last") {
+            taken.extend(keys(queue.wait(LONG)));
         }
         assert!(pusher.join().unwrap());
         assert_eq!(taken.len(), QUEUE_MAX + 1);
@@ -190,8 +176,7 @@ mod tests {
         queue.push(|| op("a", false)).unwrap();
         queue.close();
         assert!(queue.push(|| op("b", true)).is_err());
-        assert_eq!(keys(queue.wait()), ["a"]);
-        assert!(matches!(queue.wait(), Next::End));
-        assert!(matches!(queue.take(), Next::End));
+        assert_eq!(keys(queue.wait(LONG)), ["a"]);
+        assert!(matches!(queue.wait(LONG), Next::End));
     }
 }

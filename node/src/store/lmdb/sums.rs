@@ -1,6 +1,7 @@
 //! What the log's pages must add up to. LMDB trusts every page that it reads, and a page in another's place may be an older one of the
 //! same table: each row of it whole, and the table as it was some transactions before.
 
+use super::journal::Filed;
 use crate::store::record;
 
 /// What a transaction of the log leaves, beside the names of the tables: in a page that every transaction writes anyway.
@@ -10,6 +11,8 @@ pub(super) struct Sums {
     pub(super) transaction: u64,
     pub(super) entries: Sum,
     pub(super) records: Sum,
+    /// How far the tables have the journal.
+    pub(super) filed: Filed,
 }
 
 /// The sum of the checksums of a table's frames, in any order. A sum rather than XOR: CRCs are linear, and the same change to two rows
@@ -32,7 +35,8 @@ impl Sums {
     pub(super) const KEY: &[u8] = b"sums";
 
     pub(super) fn encode(self) -> Vec<u8> {
-        let payload = [self.transaction, self.entries.0, self.records.0].map(u64::to_be_bytes).concat();
+        let Filed { life, number } = self.filed;
+        let payload = [self.transaction, self.entries.0, self.records.0, life, number].map(u64::to_be_bytes).concat();
         record::seal(Self::KEY, &payload)
     }
 
@@ -40,11 +44,14 @@ impl Sums {
     pub(super) fn decode(frame: &[u8]) -> Option<Self> {
         let payload = record::open(Self::KEY, frame, String::new, String::new).ok()?;
         let (numbers, rest) = payload.as_chunks();
-        let [transaction, entries, records] = *numbers else { return None };
-        let number = u64::from_be_bytes;
-        let sums =
-            Self { transaction: number(transaction), entries: Sum(number(entries)), records: Sum(number(records)) };
-        rest.is_empty().then_some(sums)
+        let numbers: Vec<_> = numbers.iter().copied().map(u64::from_be_bytes).collect();
+        let (transaction, entries, records, filed) = match numbers[..] {
+            // As builds before the journal left it.
+            [transaction, entries, records] => (transaction, entries, records, Filed::default()),
+            [transaction, entries, records, life, number] => (transaction, entries, records, Filed { life, number }),
+            _ => return None,
+        };
+        rest.is_empty().then_some(Self { transaction, entries: Sum(entries), records: Sum(records), filed })
     }
 }
 
@@ -78,9 +85,12 @@ mod tests {
 
     #[test]
     fn it_is_read_as_it_was_written_and_damage_is_not_read() {
-        let sums = Sums { transaction: 7, entries: Sum(u64::MAX), records: Sum(3) };
+        let filed = Filed { life: 9, number: 4 };
+        let sums = Sums { transaction: 7, entries: Sum(u64::MAX), records: Sum(3), filed };
         let mut frame = sums.encode();
         assert_eq!(Sums::decode(&frame), Some(sums));
+        let earlier = record::seal(Sums::KEY, &[7, u64::MAX, 3].map(u64::to_be_bytes).concat());
+        assert_eq!(Sums::decode(&earlier), Some(Sums { filed: Filed::default(), ..sums }));
         frame[9] ^= 1;
         assert_eq!(Sums::decode(&frame), None);
         assert_eq!(Sums::decode(&record::seal(Sums::KEY, b"short")), None);

@@ -7,20 +7,20 @@ use std::sync::Arc;
 
 use crate::store::log::{Extent, StoredEntry};
 
-/// Entries kept in memory once they are on the disk. Beyond either bound the oldest are read from the disk;
+/// Entries kept in memory once they are in the tables. Beyond either bound the oldest are read from the disk;
 /// followers and the application are rarely that far behind.
 const KEPT_MAX: usize = 65_536;
 const KEPT_SIZE_MAX_BYTES: usize = 64 * 1024 * 1024;
 
-/// The log in memory. Whatever is not on the disk yet is in here.
+/// The log in memory. Whatever is not in the tables yet is in here.
 #[derive(Debug, Default)]
 pub(super) struct Tail {
     extent: Extent,
     /// The entries up to `extent.end`.
     entries: VecDeque<Arc<[u8]>>,
     size_bytes: usize,
-    /// One past the last entry that is on the disk, of those that are not truncated.
-    on_disk_end: u64,
+    /// One past the last entry that is in the tables, of those that are not truncated.
+    filed_end: u64,
     /// Counts truncations, so that what was written before one is not taken for what replaced it.
     epoch: u64,
     pub(super) records: BTreeMap<String, Vec<u8>>,
@@ -36,7 +36,7 @@ pub(super) struct View {
 impl Tail {
     /// A tail over what is on the disk.
     pub(super) fn new(extent: Extent, records: BTreeMap<String, Vec<u8>>) -> Self {
-        Self { extent, on_disk_end: extent.end, records, ..Self::default() }
+        Self { extent, filed_end: extent.end, records, ..Self::default() }
     }
 
     pub(super) fn extent(&self) -> Extent {
@@ -57,7 +57,7 @@ impl Tail {
         for entry in entries {
             if self.extent.first == self.extent.end {
                 self.extent = Extent { first: entry.index, end: entry.index };
-                self.on_disk_end = entry.index;
+                self.filed_end = entry.index;
             }
             assert_eq!(entry.index, self.extent.end, "an appended entry follows on the last one");
             self.size_bytes += entry.bytes.len();
@@ -72,7 +72,7 @@ impl Tail {
             self.extent.end -= 1;
             self.size_bytes -= self.entries.pop_back().map_or(0, |bytes| bytes.len());
         }
-        self.on_disk_end = self.on_disk_end.min(self.extent.end);
+        self.filed_end = self.filed_end.min(self.extent.end);
         self.epoch += 1;
     }
 
@@ -85,15 +85,15 @@ impl Tail {
             self.forget_oldest();
         }
         self.extent = Extent { first: before, end: self.extent.end.max(before) };
-        self.on_disk_end = self.on_disk_end.max(before);
+        self.filed_end = self.filed_end.max(before);
     }
 
-    /// Everything before `end`, written when the tail was of this epoch, is on the disk.
-    pub(super) fn reached_disk(&mut self, end: u64, epoch: u64) {
+    /// Everything before `end`, written when the tail was of this epoch, is in the tables.
+    pub(super) fn was_filed(&mut self, end: u64, epoch: u64) {
         if epoch == self.epoch {
-            self.on_disk_end = self.on_disk_end.max(end.min(self.extent.end));
+            self.filed_end = self.filed_end.max(end.min(self.extent.end));
         }
-        while self.start() < self.on_disk_end && self.is_over_full() {
+        while self.start() < self.filed_end && self.is_over_full() {
             self.forget_oldest();
         }
     }
@@ -148,25 +148,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_on_the_disk_is_never_forgotten() {
+    fn what_is_not_in_the_tables_is_never_forgotten() {
         let over = KEPT_MAX as u64 + 10;
         let mut tail = tail(0..over);
         assert_eq!(tail.start(), 0);
-        tail.reached_disk(4, 0);
+        tail.was_filed(4, 0);
         assert_eq!(tail.start(), 4);
-        tail.reached_disk(over, 0);
+        tail.was_filed(over, 0);
         assert_eq!(tail.start(), 10);
     }
 
     #[test]
-    fn what_was_truncated_does_not_count_as_on_the_disk() {
+    fn what_was_truncated_does_not_count_as_filed() {
         let mut tail = tail(0..4);
         tail.truncate(2);
         tail.append(&[entry(2), entry(3)]);
-        tail.reached_disk(4, 0);
-        assert_eq!(tail.on_disk_end, 0);
-        tail.reached_disk(4, tail.epoch());
-        assert_eq!(tail.on_disk_end, 4);
+        tail.was_filed(4, 0);
+        assert_eq!(tail.filed_end, 0);
+        tail.was_filed(4, tail.epoch());
+        assert_eq!(tail.filed_end, 4);
     }
 
     #[test]

@@ -1,14 +1,17 @@
 //! The log's tables, and the changes that one transaction makes to them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use heed::{MdbError, PutFlags, RoTxn, RwTxn};
 
 use super::env::{self, Db, Env};
+use super::growth::Growth;
+use super::journal::Filed;
 use super::sums::{Sum, Sums};
 use crate::store::log::{Extent, OnDisk, StoredEntry};
 use crate::store::{StoreError, record};
@@ -19,6 +22,10 @@ const MAP_SIZE_BYTES: usize = 64 << 30;
 /// Purged entries removed in one transaction: so few that a purge never holds up an append, and that the list of the pages that
 /// become free with them takes a small part of a page. LMDB writes what is left of that list anew with each transaction.
 const REMOVED_MAX: u64 = 500;
+
+/// What a transaction may need at the end of the file: for the pages that it writes anew, and for each byte of its changes.
+const ROOM_BYTES: u64 = 1 << 20;
+const ROOM_FACTOR: u64 = 3;
 
 /// Our own record of the log's first index. Entries before it are purged, whether removed yet or not.
 const FIRST: &str = "log.first";
@@ -31,7 +38,7 @@ pub(super) enum Change {
     Append { entries: Vec<StoredEntry>, epoch: u64 },
     Truncate { from: u64 },
     Purge { before: u64 },
-    Put { key: &'static str, value: Vec<u8> },
+    Put { key: Cow<'static, str>, value: Vec<u8> },
 }
 
 /// A change, and who waits for it.
@@ -52,22 +59,14 @@ impl fmt::Debug for Op {
     }
 }
 
-impl Op {
+impl Change {
     pub(super) fn size_bytes(&self) -> usize {
-        match &self.change {
-            Change::Append { entries, .. } => entries.iter().map(|entry| entry.bytes.len()).sum(),
-            Change::Truncate { .. } | Change::Purge { .. } => 0,
-            Change::Put { value, .. } => value.len(),
+        match self {
+            Self::Append { entries, .. } => entries.iter().map(|entry| entry.bytes.len()).sum(),
+            Self::Truncate { .. } | Self::Purge { .. } => 0,
+            Self::Put { value, .. } => value.len(),
         }
     }
-}
-
-/// What became of a transaction.
-pub(super) struct Committed {
-    /// The sync of this one took all transactions before it to the disk. One without changes does not sync.
-    pub(super) has_synced: bool,
-    /// Purged entries are left to be removed.
-    pub(super) purged_are_left: bool,
 }
 
 /// What became of purged entries.
@@ -87,21 +86,26 @@ pub(super) struct Tables {
     names: Db,
     entries: Db,
     records: Db,
+    /// Used by whoever writes.
+    growth: Mutex<Growth>,
 }
 
 /// What a log held when it was opened.
 pub(super) struct Found {
     pub(super) extent: Extent,
     pub(super) records: BTreeMap<String, Vec<u8>>,
-    sums: Sums,
+    pub(super) sums: Sums,
 }
 
 impl Tables {
     pub(super) fn open(dir: &Path) -> Result<Arc<Self>, StoreError> {
-        let env = env::open(dir, env::Sync::AllButMeta, MAP_SIZE_BYTES, 4)?;
+        let env = env::open(dir, env::Sync::Full, MAP_SIZE_BYTES, 4)?;
         let names = env::names(&env, dir)?;
         let tables = env::tables(&env, dir, ["entries", "records"])?;
-        Ok(Arc::new(Self { dir: dir.to_owned(), env, names, entries: tables[0], records: tables[1] }))
+        let path = dir.join(env::DATA);
+        let growth = Growth::open(&path).map_err(|error| StoreError::io("open", &path, &error))?;
+        let [entries, records] = [tables[0], tables[1]];
+        Ok(Arc::new(Self { dir: dir.to_owned(), env, names, entries, records, growth: Mutex::new(growth) }))
     }
 
     pub(super) fn room_bytes(&self) -> u64 {
@@ -135,14 +139,15 @@ impl Tables {
             }
             extent.end += 1;
         }
-        self.check_sums(&txn, sums)?;
+        sums.filed = self.check_sums(&txn, sums)?;
         Ok(Found { extent, records, sums })
     }
 
-    /// Whether what was read is what the last transaction left. A log of an earlier build has no sums.
-    fn check_sums(&self, txn: &RoTxn<'_, heed::WithoutTls>, found: Sums) -> Result<(), StoreError> {
+    /// Whether what was read is what the last transaction left; and how far that had filed the journal. A log of an earlier build has no
+    /// sums.
+    fn check_sums(&self, txn: &RoTxn<'_, heed::WithoutTls>, found: Sums) -> Result<Filed, StoreError> {
         let Some(frame) = self.names.get(txn, Sums::KEY).map_err(|error| self.failed("read", error))? else {
-            return Ok(());
+            return Ok(Filed::default());
         };
         let left = Sums::decode(frame).ok_or_else(|| self.damaged("the sums of the log".to_owned()))?;
         let wrong = [
@@ -151,7 +156,7 @@ impl Tables {
             ("the number of the log's last transaction", left.transaction != found.transaction),
         ];
         let wrong = wrong.into_iter().find_map(|(what, is_wrong)| is_wrong.then_some(what));
-        wrong.map_or(Ok(()), |what| Err(self.damaged(what.to_owned())))
+        wrong.map_or(Ok(left.filed), |what| Err(self.damaged(what.to_owned())))
     }
 
     fn read_records(
@@ -197,15 +202,19 @@ impl Tables {
         Ok(rows.map(|row| self.parse_entry(row.map_err(|error| self.failed("read", error))?)))
     }
 
-    /// Makes the changes in one transaction, and removes purged entries while at it. On the disk once a later one, or
-    /// [`sync`](Self::sync), has returned.
-    pub(super) fn commit<'a>(&self, changes: impl Iterator<Item = &'a Change>) -> Result<Committed, StoreError> {
+    /// Makes the changes in one transaction, with which the tables have the journal so far, and removes purged entries while at it.
+    /// On the disk when it returns. Answers whether purged entries are left to be removed.
+    pub(super) fn commit<'a>(
+        &self,
+        changes: impl Iterator<Item = &'a Change>,
+        filed: Option<Filed>,
+    ) -> Result<bool, StoreError> {
         let left = |txn: &RwTxn<'_>| {
             let frame = self.names.get(txn, Sums::KEY)?;
             // As verified on opening, or written since.
             frame.and_then(Sums::decode).ok_or(heed::Error::Mdb(MdbError::Corrupted))
         };
-        self.commit_onto(left, changes)
+        self.commit_onto(left, changes, filed)
     }
 
     /// The same, where the tables have these sums before.
@@ -213,40 +222,45 @@ impl Tables {
         &self,
         sums: impl FnOnce(&RwTxn<'_>) -> heed::Result<Sums>,
         changes: impl Iterator<Item = &'a Change>,
-    ) -> Result<Committed, StoreError> {
+        filed: Option<Filed>,
+    ) -> Result<bool, StoreError> {
+        let changes: Vec<_> = changes.collect();
         let commit = || {
             let mut txn = self.env.write_txn()?;
+            self.make_room(&changes);
             let mut sums = sums(&txn)?;
-            let mut changes = changes.peekable();
-            let has_changes = changes.peek().is_some();
+            let before = sums;
+            sums.filed = filed.unwrap_or(sums.filed);
+            let has_changes = !changes.is_empty() || sums.filed != before.filed;
             for change in changes {
                 self.make(&mut txn, &mut sums, change)?;
             }
             let removed = self.remove_purged(&mut txn, &mut sums)?;
-            // LMDB gives no number to a transaction that changed nothing, and does not sync.
-            let has_synced = has_changes || removed.is_some();
-            if has_synced {
+            // LMDB gives no number to a transaction that changed nothing.
+            if has_changes || removed.is_some() {
                 sums.transaction = txn.id() as u64;
                 self.names.put(&mut txn, Sums::KEY, &sums.encode())?;
             }
             txn.commit()?;
-            Ok(Committed { has_synced, purged_are_left: removed.is_some_and(|removed| removed.is_some_left) })
+            Ok(removed.is_some_and(|removed| removed.is_some_left))
         };
         commit().map_err(|error| self.failed("write", error))
     }
 
-    /// Puts all that was found on the disk, before anything is answered by it. What a process that died wrote last is found here
-    /// though it may be nowhere but in the memory of the machine, where the next power cut would take it from. A transaction that
-    /// changes something takes it along: its own pages have been synced, and what names them is written anew.
-    pub(super) fn confirm(&self, found: &Found) -> Result<(), StoreError> {
-        let opened = [Change::Put { key: OPENED, value: Vec::new() }];
-        self.commit_onto(|_| Ok(found.sums), opened.iter())?;
-        self.sync()
+    /// Within the transaction, so that nobody else writes to the file.
+    fn make_room(&self, changes: &[&Change]) {
+        let size_bytes: u64 = changes.iter().map(|change| change.size_bytes() as u64).sum();
+        let mut growth = self.growth.lock().unwrap_or_else(PoisonError::into_inner);
+        growth.make_room(env::used_bytes(&self.env), ROOM_BYTES + ROOM_FACTOR * size_bytes);
     }
 
-    /// Everything committed is on the disk when it returns.
-    pub(super) fn sync(&self) -> Result<(), StoreError> {
-        self.env.force_sync().map_err(|error| self.failed("sync", error))
+    /// Files what the journal has beside what was found, and puts all of it on the disk, before anything is answered by it. What a
+    /// process that died wrote last is found though it may be nowhere but in the memory of the machine, where the next power cut would
+    /// take it from. A transaction that changes something takes it along: what names its pages is written anew.
+    pub(super) fn confirm(&self, found: &Found, left: Vec<Change>, filed: Filed) -> Result<(), StoreError> {
+        let opened = Change::Put { key: OPENED.into(), value: Vec::new() };
+        let changes = left.iter().chain([&opened]);
+        self.commit_onto(|_| Ok(found.sums), changes, Some(filed)).map(drop)
     }
 
     fn make(&self, txn: &mut RwTxn<'_>, sums: &mut Sums, change: &Change) -> heed::Result<()> {

@@ -1,28 +1,34 @@
-//! The thread that writes the log. It takes everything that is queued, makes it one transaction with one
+//! The thread that writes the log. It takes everything that is queued, makes it one record of the journal with one
 //! sync, and then tells everybody who waits, in order. While the disk works the queue fills, so under load
 //! many entries share a sync, and without load none waits for others.
-//!
-//! A transaction's sync takes its pages to the disk, and the meta page of the one *before*: LMDB writes a
-//! transaction's own meta page after that. So what is written is told of when the next transaction has
-//! synced; and if none follows at once, after a sync of its own.
 
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::time::Duration;
 
-use super::env;
-use super::growth::Growth;
+use super::filing::Filing;
+use super::journal::{CHANGES_SIZE_MAX_BYTES, Journal, SEGMENTS, encode};
 use super::queue::{Next, Queue};
-use super::reader::SharedTail;
-use super::transaction::{Change, Op, Tables};
+use super::transaction::Op;
 use crate::store::StoreError;
+
+/// The log rests when nothing was to be written for so long.
+const RESTING_AFTER: Duration = Duration::from_millis(20);
+
+/// How long a change that nobody waits for may stay off the disk, where there is no other.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// The writer's side of the log.
 pub(super) struct Writer {
-    pub(super) tables: Arc<Tables>,
-    pub(super) tail: Arc<SharedTail>,
     pub(super) queue: Arc<Queue>,
-    pub(super) growth: Growth,
-    /// In the tables; on the disk with the next sync.
-    pub(super) written: Vec<Op>,
+    pub(super) journal: Journal,
+    /// To whoever files it in the tables.
+    pub(super) filings: SyncSender<Filing>,
+    pub(super) filed: Receiver<Result<(), StoreError>>,
+    /// In this segment of the journal.
+    pub(super) to_file: Vec<Op>,
+    /// Segments that were handed over, and are not filed yet.
+    pub(super) waiting: usize,
     /// Set by the first error, for good: after a sync that failed nobody knows what the disk holds, and
     /// a second that succeeds would prove nothing.
     pub(super) failed: Option<StoreError>,
@@ -31,78 +37,117 @@ pub(super) struct Writer {
 impl Writer {
     /// Writes until the log is closed and the queue is empty.
     pub(super) fn run(mut self) {
-        let mut purging = true;
+        // A log that was just opened has nothing in its journal that could be taken for a write that was cut off.
+        let mut is_vouched_for = true;
         loop {
-            let may_sleep = self.written.is_empty() && !purging;
-            let next = if may_sleep { self.queue.wait() } else { self.queue.take() };
-            purging = match next {
-                Next::Write(batch) => self.write(batch),
-                Next::Nothing if !self.written.is_empty() => {
-                    self.sync();
-                    purging
+            match self.queue.wait(if is_vouched_for { IDLE } else { RESTING_AFTER }) {
+                Next::Write(batch) => {
+                    self.write(batch);
+                    is_vouched_for = false;
                 }
-                Next::Nothing => purging && self.write(Vec::new()),
-                Next::End => return self.sync(),
-            };
-        }
-    }
-
-    /// Writes the batch, and tells of the one before; returns whether purged entries are left to be removed.
-    fn write(&mut self, batch: Vec<Op>) -> bool {
-        let result = match &self.failed {
-            Some(error) => Err(error.clone()),
-            None => self.tables.commit(batch.iter().map(|op| &op.change)),
-        };
-        match result {
-            Ok(committed) => {
-                self.growth.keep_ahead_of(env::used_bytes(&self.tables.env));
-                if committed.has_synced {
-                    self.tell(Ok(()));
+                Next::Nothing => {
+                    if !is_vouched_for {
+                        self.vouch();
+                    }
+                    is_vouched_for = true;
                 }
-                self.written.extend(batch);
-                committed.purged_are_left
-            }
-            Err(error) => {
-                self.written.extend(batch);
-                self.fail(error);
-                false
+                Next::End => return self.end(),
             }
         }
     }
 
-    /// Makes durable what is written, and tells of it.
-    fn sync(&mut self) {
-        let result = self.failed.clone().map_or_else(|| self.tables.sync(), Err);
-        match result {
-            Ok(()) => self.tell(Ok(())),
-            Err(error) => self.fail(error),
+    /// Writes the batch, and tells everybody who waits for it how that went.
+    fn write(&mut self, mut batch: Vec<Op>) {
+        let waiting = batch.iter_mut().filter_map(|op| op.on_disk.take()).collect::<Vec<_>>();
+        let result = self.record(batch);
+        if let Err(error) = &result {
+            self.failed = Some(error.clone());
+        }
+        for on_disk in waiting {
+            on_disk(result.clone());
         }
     }
 
-    fn fail(&mut self, error: StoreError) {
-        self.failed = Some(error.clone());
-        self.tell(Err(error));
+    /// On the disk when it returns.
+    fn record(&mut self, batch: Vec<Op>) -> Result<(), StoreError> {
+        self.check()?;
+        let changes = encode(batch.iter().map(|op| &op.change));
+        if changes.len() > CHANGES_SIZE_MAX_BYTES {
+            // By itself into the tables, before anything that comes after it is recorded.
+            self.to_file.extend(batch);
+            self.hand_over()?;
+            return self.wait_while(|writer| writer.waiting > 0);
+        }
+        if !self.journal.has_room_for(changes.len()) {
+            self.turn()?;
+        }
+        let written = self.journal.write(&changes);
+        written.map_err(|error| self.journal.failed(&error))?;
+        self.to_file.extend(batch);
+        Ok(())
     }
 
-    /// Tells everybody who waits for what is written how that went.
-    fn tell(&mut self, how: Result<(), StoreError>) {
-        let written = std::mem::take(&mut self.written);
-        if how.is_ok() {
-            self.note_on_disk(&written);
-        }
-        for on_disk in written.into_iter().filter_map(|op| op.on_disk) {
-            on_disk(how.clone());
-        }
-    }
-
-    fn note_on_disk(&self, written: &[Op]) {
-        let mut tail = self.tail.write();
-        for op in written {
-            if let Change::Append { entries, epoch } = &op.change
-                && let Some(last) = entries.last()
-            {
-                tail.reached_disk(last.index + 1, *epoch);
+    /// Says in the journal that its last record was on the disk.
+    fn vouch(&mut self) {
+        let vouched = self.check().and_then(|()| {
+            if !self.journal.has_room_for(0) {
+                self.turn()?;
             }
+            self.journal.vouch().map_err(|error| self.journal.failed(&error))
+        });
+        if let Err(error) = vouched {
+            self.failed = Some(error);
         }
     }
+
+    /// Has the segment filed, and goes on in the next one, once the tables have that.
+    fn turn(&mut self) -> Result<(), StoreError> {
+        self.hand_over()?;
+        self.wait_while(|writer| writer.waiting >= SEGMENTS)?;
+        self.journal.turn().map_err(|error| self.journal.failed(&error))
+    }
+
+    fn hand_over(&mut self) -> Result<(), StoreError> {
+        let filing = Filing { ops: std::mem::take(&mut self.to_file), up_to: self.journal.written() };
+        self.waiting += 1;
+        // It ends early only after an error, which it has told of.
+        self.filings.send(filing).or_else(|_| self.wait_while(|_| true))
+    }
+
+    fn wait_while(&mut self, is_waiting: impl Fn(&Self) -> bool) -> Result<(), StoreError> {
+        while is_waiting(self) {
+            match self.filed.recv() {
+                Ok(filed) => filed?,
+                Err(_) => return Err(ended()),
+            }
+            self.waiting -= 1;
+        }
+        Ok(())
+    }
+
+    /// Whether all that was written so far went well.
+    fn check(&mut self) -> Result<(), StoreError> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        while let Ok(filed) = self.filed.try_recv() {
+            filed?;
+            self.waiting -= 1;
+        }
+        Ok(())
+    }
+
+    /// Leaves everything in the tables.
+    fn end(mut self) {
+        let filed =
+            self.check().and_then(|()| self.hand_over()).and_then(|()| self.wait_while(|writer| writer.waiting > 0));
+        if let Err(error) = filed {
+            tracing::error!(%error, "the log is closed as it is in its journal");
+        }
+    }
+}
+
+fn ended() -> StoreError {
+    let reason = "the thread that files the log has ended".to_owned();
+    StoreError::Io { action: "write", place: "the log".to_owned(), reason }
 }
