@@ -20,8 +20,9 @@ use super::Net;
 /// once, and its peer may try again.
 const GREETING_MAX: usize = 256;
 
-/// How many requests of one peer may be under way; beyond it its stream is not read.
-const REQUESTS_PER_PEER_MAX: usize = 1024;
+/// How many requests of one peer may be under way; beyond it its stream is not read. More than wait for their turn, so that
+/// what goes first is read while all of those wait.
+const REQUESTS_PER_PEER_MAX: usize = rpc::IN_FLIGHT_MAX + 64;
 
 /// What a node does with streams and requests.
 pub trait Host: Send + Sync + 'static {

@@ -221,7 +221,15 @@ impl Net {
             Ok(caller) => caller?,
             Err(_) => return Err(AskError::Unreachable(format!("no answer within {} ms", within.as_millis()))),
         };
-        match tokio::time::timeout_at(deadline, caller.call(request)).await {
+        // Of proposals there are many, and they enter the log in their turn. How the cluster is must be known in time all the same.
+        let answer = async {
+            if matches!(request, PeerRequest::Propose(_)) {
+                caller.call(request).await
+            } else {
+                caller.call_first(request).await
+            }
+        };
+        match tokio::time::timeout_at(deadline, answer).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(wire::rpc::CallError::TooLarge { .. })) => {
                 Err(AskError::Unreachable("the request is too large".into()))

@@ -25,7 +25,8 @@ use crate::BoxStream;
 use crate::codec::{self, FrameError, FrameReader, FrameWriter};
 use crate::turns::let_others_go_first;
 
-/// How many calls of one caller may be under way; beyond it a call waits for another to end, in the order in which they were asked.
+/// How many calls of one caller may be under way; beyond it a call waits for another to end, in the order in which they were asked. Those
+/// that go [first](Caller::call_first) do not count.
 pub const IN_FLIGHT_MAX: usize = 1024;
 
 /// How much is written together. Beyond it nothing more is taken up until that is on its way.
@@ -42,6 +43,7 @@ struct Numbered<T> {
 pub struct Caller<Q, A> {
     shared: Arc<Shared>,
     calls: mpsc::UnboundedSender<Call<A>>,
+    first: mpsc::UnboundedSender<Call<A>>,
     /// A caller is not made of requests, it only takes them.
     _takes: std::marker::PhantomData<fn(Q)>,
 }
@@ -63,7 +65,7 @@ struct Call<A> {
 /// not when it is no longer waited for: the other side is still at work on it.
 struct Waiting<A> {
     answer: oneshot::Sender<A>,
-    _place: OwnedSemaphorePermit,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 /// The calls that were written and not answered yet, by their numbers.
@@ -71,7 +73,8 @@ type Outstanding<A> = Mutex<HashMap<u64, Waiting<A>>>;
 
 impl<Q, A> Clone for Caller<Q, A> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), calls: self.calls.clone(), _takes: std::marker::PhantomData }
+        let (calls, first) = (self.calls.clone(), self.first.clone());
+        Self { shared: Arc::clone(&self.shared), calls, first, _takes: std::marker::PhantomData }
     }
 }
 
@@ -96,10 +99,19 @@ impl<Q: Serialize, A> Caller<Q, A> {
     /// Asks and waits for the answer. Requests are sent in the order in which these futures are first polled. Dropping one gives up
     /// the answer, and the request if that was not sent yet.
     pub async fn call(&self, request: Q) -> Result<A, CallError> {
+        self.call_by(&self.calls, request).await
+    }
+
+    /// The same, before all that waits for its turn: for what is rare, and asked so that somebody knows in time.
+    pub async fn call_first(&self, request: Q) -> Result<A, CallError> {
+        self.call_by(&self.first, request).await
+    }
+
+    async fn call_by(&self, calls: &mpsc::UnboundedSender<Call<A>>, request: Q) -> Result<A, CallError> {
         let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
         let frame = self.frame(id, request)?;
         let (answer, answered) = oneshot::channel();
-        self.calls.send(Call { id, frame, answer }).map_err(|_| CallError::Lost)?;
+        calls.send(Call { id, frame, answer }).map_err(|_| CallError::Lost)?;
         answered.await.map_err(|_| CallError::Lost)
     }
 
@@ -133,14 +145,16 @@ where
     A: DeserializeOwned + Send + 'static,
 {
     // It holds what somebody waits for, and no more than that waits as a future already.
-    let (calls, taken) = mpsc::unbounded_channel();
+    let (calls, in_turn) = mpsc::unbounded_channel();
+    let (first, taken_first) = mpsc::unbounded_channel();
     let shared = Arc::new(Shared { next_id: AtomicU64::new(0), size_max_bytes });
-    (Caller { shared, calls, _takes: std::marker::PhantomData }, carry(stream, size_max_bytes, taken))
+    let taken = Taken { first: taken_first, in_turn, in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)) };
+    (Caller { shared, calls, first, _takes: std::marker::PhantomData }, carry(stream, size_max_bytes, taken))
 }
 
 /// Carries calls out and answers in until either way ends. What is outstanding then is dropped,
 /// which tells those who wait.
-async fn carry<A: DeserializeOwned>(stream: BoxStream, size_max_bytes: usize, calls: mpsc::UnboundedReceiver<Call<A>>) {
+async fn carry<A: DeserializeOwned>(stream: BoxStream, size_max_bytes: usize, calls: Taken<A>) {
     let (read, write) = tokio::io::split(stream);
     let outstanding = Outstanding::default();
     tokio::select! {
@@ -155,27 +169,57 @@ fn log_end(ended: Result<(), FrameError>) {
     }
 }
 
+/// The calls as they are taken, those that go first and the others.
+struct Taken<A> {
+    first: mpsc::UnboundedReceiver<Call<A>>,
+    in_turn: mpsc::UnboundedReceiver<Call<A>>,
+    in_flight: Arc<Semaphore>,
+}
+
+/// A call, and its place among those in flight if it needs one.
+type Placed<A> = (Call<A>, Option<OwnedSemaphorePermit>);
+
+impl<A> Taken<A> {
+    /// None: nobody can call any more.
+    async fn next(&mut self) -> Option<Placed<A>> {
+        let in_turn = async {
+            let place = Arc::clone(&self.in_flight).acquire_owned().await.expect("it is never closed");
+            Some((self.in_turn.recv().await?, Some(place)))
+        };
+        tokio::select! {
+            biased;
+            Some(call) = self.first.recv() => Some((call, None)),
+            call = in_turn => call,
+        }
+    }
+
+    /// The next one, if it can go now.
+    fn next_now(&mut self) -> Option<Placed<A>> {
+        if let Ok(call) = self.first.try_recv() {
+            return Some((call, None));
+        }
+        let place = Arc::clone(&self.in_flight).try_acquire_owned().ok()?;
+        self.in_turn.try_recv().ok().map(|call| (call, Some(place)))
+    }
+}
+
 async fn carry_out<A>(
     mut writer: FrameWriter<WriteHalf<BoxStream>>,
-    mut calls: mpsc::UnboundedReceiver<Call<A>>,
+    mut calls: Taken<A>,
     outstanding: &Outstanding<A>,
 ) -> io::Result<()> {
-    let in_flight = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
-    while let Some(call) = calls.recv().await {
-        let place = Arc::clone(&in_flight).acquire_owned().await.expect("it is never closed");
+    while let Some(first) = calls.next().await {
         // Who are about to ask as well: what they ask leaves together.
         let_others_go_first().await;
-        let mut next = Some((call, place));
+        let mut next = Some(first);
         while let Some((Call { id, frame, answer }, place)) = next.take() {
             if !answer.is_closed() {
                 // Before the frame is written: the answer must find whom it is for.
                 locked(outstanding).insert(id, Waiting { answer, _place: place });
                 writer.push_encoded(&frame);
             }
-            if writer.pending_bytes() < WRITE_SIZE_MAX_BYTES
-                && let Ok(place) = Arc::clone(&in_flight).try_acquire_owned()
-            {
-                next = calls.try_recv().ok().map(|call| (call, place));
+            if writer.pending_bytes() < WRITE_SIZE_MAX_BYTES {
+                next = calls.next_now();
             }
         }
         writer.flush().await?;

@@ -116,6 +116,34 @@ async fn a_slow_answer_holds_up_no_other() {
 }
 
 #[tokio::test]
+async fn what_goes_first_waits_for_no_place() {
+    let (near, far) = tokio::io::duplex(1024 * 1024);
+    let caller = spawn_caller::<bool, bool>(Box::pin(near));
+    let (arrived, mut arrivals) = mpsc::unbounded_channel();
+    tokio::spawn(serve(Box::pin(far), SIZE_MAX_BYTES, 2 * IN_FLIGHT_MAX, move |slow: bool| {
+        let arrived = arrived.clone();
+        async move {
+            arrived.send(()).expect("the test listens");
+            if slow { std::future::pending().await } else { false }
+        }
+        .boxed()
+    }));
+    let slow: Vec<_> = (0..2 * IN_FLIGHT_MAX)
+        .map(|_| {
+            let caller = caller.clone();
+            tokio::spawn(async move { caller.call(true).await })
+        })
+        .collect();
+    for _ in 0..IN_FLIGHT_MAX {
+        arrivals.recv().await.expect("it serves");
+    }
+    assert_eq!(caller.call_first(false).await, Ok(false));
+    for call in slow {
+        call.abort();
+    }
+}
+
+#[tokio::test]
 async fn when_the_stream_ends_every_call_is_lost_and_the_caller_knows() {
     let (near, far) = pair();
     let caller = spawn_caller::<u64, u64>(near);
