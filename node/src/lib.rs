@@ -13,8 +13,8 @@
 //!    leader, once, over the stream that it keeps to each node.
 //! 5. [`raft::Raft::propose`] puts it into the log: `raft::log` hands the bytes to [`store::log::EntryLog`],
 //!    and `raft::append` streams the same entry to every follower without waiting for the disk.
-//! 6. `store::lmdb::writer` takes everything that is queued, writes one transaction, and says so once the next
-//!    sync has taken it to the disk. A majority having said so, the entry is committed.
+//! 6. `store::lmdb::writer` takes everything that is queued, writes one record of the journal, syncs it, and says so;
+//!    `store::lmdb::filing` files it in the tables later. A majority having said so, the entry is committed.
 //! 7. `raft::machine` gives committed entries, many at a time, to [`app::App`], the one
 //!    [`raft::application::Application`]: in one transaction `chat::apply` says what follows, its changes
 //!    are written, a refusal is remembered, and the index is advanced.

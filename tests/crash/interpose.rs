@@ -35,8 +35,8 @@ pub(crate) enum Syncing {
     Off,
     /// Records and profiles sync (`fsync`), LMDB does not (`fdatasync`).
     NoDatabases,
-    /// What LMDB writes into its meta pages is not on the disk with the next sync, but with the one after: as if the log were told of
-    /// a transaction one too early.
+    /// What LMDB writes into its meta pages is not on the disk when it should be, but with the sync after: as if the log's tables were
+    /// said to have its journal a transaction too early.
     MetaPagesLate,
     On,
 }

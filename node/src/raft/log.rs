@@ -27,7 +27,7 @@ pub(super) const VOTE: &str = "vote";
 pub(super) const PURGED: &str = "purged";
 const COMMITTED: &str = "committed";
 
-/// How often it is taken down what is committed: it costs each of the log's transactions another page.
+/// How often it is taken down what is committed: there is no need to know it better.
 const COMMITTED_EVERY: Duration = Duration::from_millis(200);
 
 /// The most that one message to a follower carries, unless a single entry is longer.

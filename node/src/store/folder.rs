@@ -3,7 +3,7 @@
 //! ```text
 //! lock        held for as long as a process uses the folder
 //! identity    the seed of the node's key pair, and the id of this store
-//! log/        Raft's log        (lmdb::LmdbLog)
+//! log/        Raft's log, its journal and its tables  (lmdb::LmdbLog)
 //! state/      the application   (lmdb::LmdbState)
 //! …           records by name: the promise, the membership, …
 //! ```

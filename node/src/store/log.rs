@@ -28,7 +28,7 @@ pub struct Extent {
 /// A log with one writer. Writes take effect, in memory and on the disk, in the order of the calls.
 ///
 /// Nothing here waits for the disk: a write is visible to reads when the call returns and is on the
-/// disk when its callback is called. Everything queued goes into one transaction.
+/// disk when its callback is called. Everything queued goes there together.
 pub trait EntryLog: Send + Sync + fmt::Debug + 'static {
     fn extent(&self) -> Extent;
 
