@@ -40,8 +40,10 @@ pub fn program() -> &'static Path {
         // The same selection as the test run itself: fewer crates at once would mean other features of the
         // libraries, and building them all a second time. The window needs WebKit, which a machine may not have. The daemon
         // is as optimised as the run.
-        let targets = if cfg!(debug_assertions) { "--tests" } else { "--benches" };
-        build("node", &["--workspace", "--exclude", "five9schat", "--profile", &profile(), targets])
+        let workspace = ["--workspace", "--exclude", "five9schat", "--profile", &profile()];
+        // Not all benches: each library would be linked as one, in `dist` for minutes.
+        let targets: &[&str] = if cfg!(debug_assertions) { &["--tests"] } else { &["--bench", "figures"] };
+        build("node", &[&workspace, targets].concat())
     })
 }
 
