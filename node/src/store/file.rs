@@ -19,9 +19,13 @@ pub(super) fn read(path: &Path, key: &str) -> Result<Option<Vec<u8>>, StoreError
 
 /// Replaces the file. On the disk when it returns.
 pub(super) fn write(path: &Path, key: &str, payload: &[u8]) -> Result<(), StoreError> {
+    make(path, &record::seal(key.as_bytes(), payload))
+}
+
+/// Makes the file of these bytes, or replaces it by them. On the disk when it returns.
+pub(super) fn make(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let new = path.with_extension("new");
-    write_synced(&new, &record::seal(key.as_bytes(), payload))
-        .map_err(|error| StoreError::io("write", &new, &error))?;
+    write_synced(&new, bytes).map_err(|error| StoreError::io("write", &new, &error))?;
     fs::rename(&new, path).map_err(|error| StoreError::io("replace", path, &error))?;
     sync_dir(path.parent().expect("a file has a folder"))
 }

@@ -217,8 +217,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         what: "a record of the log's journal is told of before it is on the disk",
         edits: &[(
             "node/src/store/lmdb/journal.rs",
-            "        self.file.sync_data()?;\n        self.used_bytes",
-            "        self.used_bytes",
+            "self.put(changes).and_then(|()| self.file.sync_data());",
+            "self.put(changes);",
         )],
     },
     Mutant {

@@ -74,8 +74,8 @@ impl Journal {
             if filed != Filed::default() {
                 return Err(damaged(&path, "the log's journal (it is missing)"));
             }
-            make(&path).map_err(|error| StoreError::io("make", &path, &error))?;
-            file::sync_dir(dir)?;
+            // As long as it will ever be: a sync that makes a file longer costs the file system a write of its own.
+            file::make(&path, &vec![0; SEGMENTS * SEGMENT_SIZE_BYTES])?;
         }
         let file = File::options().read(true).write(true).open(&path);
         let file = file.map_err(|error| StoreError::io("open", &path, &error))?;
@@ -113,15 +113,14 @@ impl Journal {
         for at in (0..bytes.len()).step_by(BLOCK_SIZE_BYTES) {
             let segment = &bytes[at..(at / SEGMENT_SIZE_BYTES + 1) * SEGMENT_SIZE_BYTES];
             let (header, rest) = segment.split_at(HEADER_SIZE_BYTES);
-            let header = match record::open(&header_key(life, at), header, place, String::new) {
+            let header = match record::open(&key(life, at as u64), header, place, String::new) {
                 Err(StoreError::Damaged { .. }) => continue,
                 header => header?,
             };
             let (number, size) = header.split_at(8);
             let number = u64::from_be_bytes(number.try_into().expect("so many bytes"));
             let size = u32::from_be_bytes(size.try_into().expect("so many bytes")) as usize;
-            let whole =
-                rest.get(..size).map(|frame| record::open(&changes_key(life, number), frame, place, String::new));
+            let whole = rest.get(..size).map(|frame| record::open(&key(life, number), frame, place, String::new));
             found.insert(
                 number,
                 match whole {
@@ -136,9 +135,8 @@ impl Journal {
 
     /// Begins a new life, in which nothing that is in the file counts. The tables have to know it before the first record.
     pub(super) fn begin(&mut self, life: u64) -> Result<Filed, StoreError> {
-        let start = self.file.seek(SeekFrom::Start(0));
-        start.map_err(|error| StoreError::io("write", &self.path, &error))?;
-        (self.life, self.number, self.segment, self.used_bytes) = (life, 0, 0, 0);
+        (self.life, self.number) = (life, 0);
+        self.go_to(0)?;
         Ok(self.written())
     }
 
@@ -154,25 +152,29 @@ impl Journal {
     }
 
     /// Goes on in the next segment, all of which the tables must have.
-    pub(super) fn turn(&mut self) -> io::Result<()> {
-        self.segment = (self.segment + 1) % SEGMENTS;
-        self.used_bytes = 0;
-        self.file.seek(SeekFrom::Start((self.segment * SEGMENT_SIZE_BYTES) as u64)).map(drop)
+    pub(super) fn turn(&mut self) -> Result<(), StoreError> {
+        self.go_to((self.segment + 1) % SEGMENTS)
+    }
+
+    fn go_to(&mut self, segment: usize) -> Result<(), StoreError> {
+        (self.segment, self.used_bytes) = (segment, 0);
+        let gone = self.file.seek(SeekFrom::Start((segment * SEGMENT_SIZE_BYTES) as u64));
+        gone.map(drop).map_err(|error| self.failed(&error))
     }
 
     /// Writes a record, which must have room, and the one before must be on the disk. So is this one when it returns.
-    pub(super) fn write(&mut self, changes: &[u8]) -> io::Result<()> {
-        self.put(changes)?;
-        self.file.sync_data()?;
+    pub(super) fn write(&mut self, changes: &[u8]) -> Result<(), StoreError> {
+        let written = self.put(changes).and_then(|()| self.file.sync_data());
+        written.map_err(|error| self.failed(&error))?;
         self.used_bytes += self.buffer.len();
         self.number += 1;
         Ok(())
     }
 
     /// Puts an empty record where the next one will be, for which there must be room; on the disk whenever that may be.
-    pub(super) fn vouch(&mut self) -> io::Result<()> {
-        self.put(&[])?;
-        self.file.seek_relative(-(BLOCK_SIZE_BYTES as i64))
+    pub(super) fn vouch(&mut self) -> Result<(), StoreError> {
+        let put = self.put(&[]).and_then(|()| self.file.seek_relative(-(BLOCK_SIZE_BYTES as i64)));
+        put.map_err(|error| self.failed(&error))
     }
 
     fn put(&mut self, changes: &[u8]) -> io::Result<()> {
@@ -181,14 +183,13 @@ impl Journal {
         let size = u32::try_from(FRAME_SIZE_BYTES + changes.len()).expect("it has room in a segment");
         let header = [&number.to_be_bytes()[..], &size.to_be_bytes()].concat();
         self.buffer.clear();
-        record::seal_onto(&mut self.buffer, &header_key(self.life, at), &header);
-        record::seal_onto(&mut self.buffer, &changes_key(self.life, number), changes);
+        record::seal_onto(&mut self.buffer, &key(self.life, at as u64), &header);
+        record::seal_onto(&mut self.buffer, &key(self.life, number), changes);
         self.buffer.resize(self.buffer.len().next_multiple_of(BLOCK_SIZE_BYTES), 0);
         self.file.write_all(&self.buffer)
     }
 
-    /// What a failed write means.
-    pub(super) fn failed(&self, error: &io::Error) -> StoreError {
+    fn failed(&self, error: &io::Error) -> StoreError {
         StoreError::io("write", &self.path, error)
     }
 
@@ -201,30 +202,7 @@ fn damaged(path: &Path, what: &str) -> StoreError {
     StoreError::Damaged { place: path.display().to_string(), what: what.to_owned() }
 }
 
-/// Its length is there from the beginning: a sync that makes a file longer costs the file system a write of its own.
-fn make(path: &Path) -> io::Result<()> {
-    let aside = path.with_extension("new");
-    let mut options = File::options();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&aside)?;
-    let zeros = vec![0; SEGMENT_SIZE_BYTES];
-    for _ in 0..SEGMENTS {
-        file.write_all(&zeros)?;
-    }
-    file.sync_all()?;
-    std::fs::rename(aside, path)
-}
-
-fn header_key(life: u64, at: usize) -> [u8; 16] {
-    key(life, at as u64)
-}
-
-fn changes_key(life: u64, number: u64) -> [u8; 16] {
-    key(life, number)
-}
-
+/// What a frame is bound to beside its life: a header to its place, changes to the number of their record.
 fn key(life: u64, which: u64) -> [u8; 16] {
     (u128::from(life) << 64 | u128::from(which)).to_be_bytes()
 }

@@ -197,7 +197,7 @@ fn the_record_of_a_later_build_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     written(&dir, &["a"]);
     let header = [&1u64.to_be_bytes()[..], &5u32.to_be_bytes()].concat();
-    let newer = record::tests::seal_newer(&header_key(LIFE.life, 0), &header);
+    let newer = record::tests::seal_newer(&key(LIFE.life, 0), &header);
     change_file(&dir, |bytes| bytes[..newer.len()].copy_from_slice(&newer));
     assert!(matches!(left(&dir, LIFE), Err(StoreError::Newer { .. })));
 }

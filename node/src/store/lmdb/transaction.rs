@@ -229,9 +229,9 @@ impl Tables {
             let mut txn = self.env.write_txn()?;
             self.make_room(&changes);
             let mut sums = sums(&txn)?;
-            let before = sums;
-            sums.filed = filed.unwrap_or(sums.filed);
-            let has_changes = !changes.is_empty() || sums.filed != before.filed;
+            let filed = filed.unwrap_or(sums.filed);
+            let before = std::mem::replace(&mut sums.filed, filed);
+            let has_changes = !changes.is_empty() || filed != before;
             for change in changes {
                 self.make(&mut txn, &mut sums, change)?;
             }

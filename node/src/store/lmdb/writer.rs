@@ -81,8 +81,7 @@ impl Writer {
         if !self.journal.has_room_for(changes.len()) {
             self.turn()?;
         }
-        let written = self.journal.write(&changes);
-        written.map_err(|error| self.journal.failed(&error))?;
+        self.journal.write(&changes)?;
         self.to_file.extend(batch);
         Ok(())
     }
@@ -93,7 +92,7 @@ impl Writer {
             if !self.journal.has_room_for(0) {
                 self.turn()?;
             }
-            self.journal.vouch().map_err(|error| self.journal.failed(&error))
+            self.journal.vouch()
         });
         if let Err(error) = vouched {
             self.failed = Some(error);
@@ -104,7 +103,7 @@ impl Writer {
     fn turn(&mut self) -> Result<(), StoreError> {
         self.hand_over()?;
         self.wait_while(|writer| writer.waiting >= SEGMENTS)?;
-        self.journal.turn().map_err(|error| self.journal.failed(&error))
+        self.journal.turn()
     }
 
     fn hand_over(&mut self) -> Result<(), StoreError> {
