@@ -222,16 +222,6 @@ pub(super) const MUTANTS: &[Mutant] = &[
         )],
     },
     Mutant {
-        name: "found-and-not-confirmed",
-        found_by: Harness::CrashStates,
-        what: "what is found in the log's journal on opening counts before the tables have it",
-        edits: &[(
-            "node/src/store/lmdb/transaction.rs",
-            "        let changes = left.iter().chain([&opened]);",
-            "        drop(left);\n        let changes = std::iter::once(&opened);",
-        )],
-    },
-    Mutant {
         name: "snapshot-switch-not-atomic",
         found_by: Harness::CrashStates,
         what: "a received snapshot becomes the state before it is on the disk",
