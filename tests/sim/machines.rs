@@ -14,6 +14,7 @@ use node::net::Cluster;
 
 use node::raft;
 use node::store::memory::{MemoryLog, MemoryState};
+use node::store::memtable::MemtableState;
 use tests::chance::Chance;
 use tests::history::{Recorder, What};
 use wire::PeerId;
@@ -109,7 +110,7 @@ impl Machines {
         let parts = Parts {
             transport: self.network.join(peer(number)),
             log: Arc::clone(&machine.disk.log) as _,
-            state: Arc::clone(&machine.state) as _,
+            state: MemtableState::in_place(Arc::clone(&machine.state) as _, app::TABLES),
             records: Arc::clone(&machine.records) as _,
             store: machine.store,
             keys: Keys { node: self.secret.node_secret(), operator: Some(self.secret.operator_key()) },

@@ -45,7 +45,7 @@ pub(super) fn put<T: Serialize>(to: &mut dyn Write, key: Key<'_>, value: &T) -> 
 }
 
 pub(super) fn remove(from: &mut dyn Write, key: Key<'_>) -> Result<(), StoreError> {
-    from.delete(key.table(), &key.bytes()).map(drop)
+    from.delete(key.table(), &key.bytes())
 }
 
 /// Its index, and what it remembers.

@@ -119,7 +119,8 @@ impl Tables<'_> {
         cursor: Cursor,
     ) -> Result<Option<Message>, StoreError> {
         let from = Key::Message(conversation, Cursor::START).bytes();
-        let row = self.0.last(keys::MESSAGES, &from, &Key::Message(conversation, cursor).bytes())?;
+        let above = keys::above(&Key::Message(conversation, cursor).bytes());
+        let row = self.0.last(keys::MESSAGES, &from, &above)?;
         row.map(|(_, bytes)| decode(keys::MESSAGES, &bytes)).transpose()
     }
 
@@ -153,7 +154,8 @@ impl Tables<'_> {
 
     /// The term of the entry at this place; None: from before terms were kept.
     pub(super) fn term(&self, at: Cursor) -> Result<Option<u64>, StoreError> {
-        let row = self.0.last(keys::TERMS, &Key::Term(Cursor::START).bytes(), &Key::Term(at).bytes())?;
+        let above = keys::above(&Key::Term(at).bytes());
+        let row = self.0.last(keys::TERMS, &Key::Term(Cursor::START).bytes(), &above)?;
         row.map(|(_, bytes)| decode(keys::TERMS, &bytes)).transpose()
     }
 

@@ -37,6 +37,7 @@ use crate::net::runtime_files::{Announcement, RuntimeFolder};
 use crate::store::StoreError;
 use crate::store::lmdb::{LmdbLog, LmdbState};
 use crate::store::log::EntryLog;
+use crate::store::memtable::MemtableState;
 use crate::store::state::StateStore;
 
 /// Where the first daemon of a machine listens; the next ones take the next free ports.
@@ -108,6 +109,7 @@ async fn run_in(config: DaemonConfig, place: Place, mut signals: Signals) -> Res
     }
     let log = LmdbLog::open(&folder.log_dir())?;
     let state = LmdbState::open_within(&folder.state_dir(), app::TABLES, config.max_state_bytes.unwrap_or(u64::MAX))?;
+    let state = MemtableState::start(state, app::TABLES)?;
     let announcing = announce(runtime.clone(), &place, Arc::clone(&transport));
     let (log, state): (Arc<dyn EntryLog>, Arc<dyn StateStore>) = (log, state);
     let disk = disk::Folder { path: folder.path().to_owned(), log: Arc::clone(&log), state: Arc::clone(&state) };

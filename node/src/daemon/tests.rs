@@ -20,6 +20,7 @@ use crate::net::Cluster;
 use crate::net::room::{Disk, LOW_BYTES, NONE_BYTES};
 use crate::store::StoreError;
 use crate::store::memory::{MemoryLog, MemoryState};
+use crate::store::memtable::MemtableState;
 use crate::store::state::StateStore;
 
 /// Nothing in these stories takes longer, on a machine that is busy with others.
@@ -30,6 +31,8 @@ struct Machine {
     records: Arc<FailingRecords>,
     log: Arc<MemoryLog>,
     state: Arc<MemoryState>,
+    /// The state as the node sees it that runs there.
+    seen: Option<Arc<MemtableState>>,
     disk: Arc<Space>,
 }
 
@@ -89,11 +92,12 @@ impl Town {
         town
     }
 
-    fn machine(&mut self, number: u8) -> &Machine {
+    fn machine(&mut self, number: u8) -> &mut Machine {
         self.machines.entry(number).or_insert_with(|| Machine {
             records: Arc::default(),
             log: MemoryLog::new(),
             state: MemoryState::new(app::TABLES),
+            seen: None,
             disk: Arc::new(Space(AtomicU64::new(u64::MAX))),
         })
     }
@@ -110,10 +114,12 @@ impl Town {
         let transport: Arc<dyn Transport> = self.network.join(peer(number));
         let keys = Keys { node: self.secret.node_secret(), operator: Some(self.secret.operator_key()) };
         let (expect, machine) = (self.expect, self.machine(number));
+        let seen = MemtableState::in_place(Arc::clone(&machine.state) as _, app::TABLES);
+        machine.seen = Some(Arc::clone(&seen));
         let parts = Parts {
             transport,
             log: Arc::clone(&machine.log) as _,
-            state: Arc::clone(&machine.state) as _,
+            state: Arc::clone(&seen) as _,
             records: Arc::clone(&machine.records) as _,
             store: StoreId([number; 16]),
             keys,
@@ -237,8 +243,8 @@ async fn a_cluster_that_says_it_can_be_written_to_is_founded() {
         let cluster = town.joined(number).await;
         let mut health = cluster.health();
         within("it is writable", health.wait_for(|health| health.writable)).await.expect("the node runs");
-        let state = town.machines[&number].state.clone();
-        let founding = app::App::open(state).expect("the state can be read").founding();
+        let seen = town.machines[&number].seen.clone().expect("the node runs");
+        let founding = app::App::open(seen).expect("the state can be read").founding();
         assert!(founding.expect("it can be read").is_some(), "n{number}");
     }
 }

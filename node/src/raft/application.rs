@@ -33,7 +33,7 @@ pub trait Entries {
 }
 
 /// A state machine of bytes. All its calls may block on a disk; Raft makes them off its own threads,
-/// one at a time. An error stops the node: a replica that cannot apply must not vote as if it had.
+/// one at a time, but for `sync`, which may be beside another. An error stops the node: a replica that cannot apply must not vote as if it had.
 pub trait Application: Send + Sync + 'static {
     /// Raft's own record of what has been applied, as it was last stored with what was applied or installed.
     fn applied(&self) -> Result<Option<Vec<u8>>, StoreError>;
@@ -50,7 +50,7 @@ pub trait Application: Send + Sync + 'static {
     /// disks already); whatever others can see follows the commit.
     fn apply(&self, entries: &mut dyn Entries) -> Result<(), StoreError>;
 
-    /// Everything applied so far survives the loss of power, so the log up to here may go. Returns
+    /// Everything applied before it was called survives the loss of power, so the log up to there may go. Returns
     /// Raft's record of it.
     fn sync(&self) -> Result<Option<Vec<u8>>, StoreError>;
 

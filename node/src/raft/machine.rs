@@ -84,6 +84,13 @@ impl App {
         self.blocking(move || work(&*app)).await
     }
 
+    /// Beside other calls: what is applied meanwhile need not be durable, and does not wait.
+    async fn sync(&self) -> io::Result<Applied> {
+        let app = self.app.clone();
+        let applied = self.blocking(move || app.sync()).await?;
+        self.decode(applied)
+    }
+
     /// Runs what may block on a disk.
     pub(super) async fn blocking<T: Send + 'static>(
         &self,
@@ -130,8 +137,7 @@ impl Machine {
     /// The machine, with what the application has applied, and a view of its progress.
     pub(super) async fn open(app: App, holds: Holds) -> io::Result<(Self, watch::Receiver<u64>)> {
         // Synced: a process that died may have left what it applied last in the memory of the machine only.
-        let applied = app.call(|app| app.sync()).await?;
-        let applied = app.decode(applied)?;
+        let applied = app.sync().await?;
         let (progress, seen) = watch::channel(applied.log_id.map_or(0, |id| id.index));
         let applier = Applier::start(app.clone(), progress.clone());
         let stages = app.stages();
@@ -280,8 +286,7 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
 
     async fn build_snapshot(&mut self) -> io::Result<Snapshot<super::types::LeaderId, u64, super::Peer, Rows>> {
         self.applier.drain().await?;
-        let applied = self.app.call(|app| app.sync()).await?;
-        let meta = self.app.decode(applied)?.into();
+        let meta = self.app.sync().await?.into();
         Ok(Snapshot { meta, snapshot: Rows::Kept })
     }
 }

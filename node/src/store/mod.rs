@@ -11,6 +11,7 @@ pub mod folder;
 pub mod lmdb;
 pub mod log;
 pub mod memory;
+pub mod memtable;
 pub mod record;
 pub mod state;
 
@@ -44,6 +45,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    fn no_table(table: state::Table) -> Self {
+        let reason = "no such table was declared".to_owned();
+        Self::Io { action: "find", place: table.0.to_owned(), reason }
+    }
+
     /// What a failed call to the operating system means.
     fn io(action: &'static str, path: &Path, error: &io::Error) -> Self {
         let place = path.display().to_string();

@@ -25,16 +25,16 @@ pub trait Read {
         each: &mut dyn FnMut(&[u8], &[u8]) -> bool,
     ) -> Result<(), StoreError>;
 
-    /// The last row whose key lies in `from..=to`.
-    fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<Row>, StoreError>;
+    /// The last row whose key lies in `from..before`.
+    fn last(&self, table: Table, from: &[u8], before: &[u8]) -> Result<Option<Row>, StoreError>;
 }
 
 /// The tables within the one write transaction. Reads see what was written before in it.
 pub trait Write: Read {
     fn put(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), StoreError>;
 
-    /// Whether there was such a row.
-    fn delete(&mut self, table: Table, key: &[u8]) -> Result<bool, StoreError>;
+    /// There need not be such a row.
+    fn delete(&mut self, table: Table, key: &[u8]) -> Result<(), StoreError>;
 }
 
 /// The application's storage.
@@ -43,8 +43,8 @@ pub trait StateStore: Send + Sync + fmt::Debug + 'static {
     fn read(&self) -> Result<Box<dyn Read + Send>, StoreError>;
 
     /// Runs `work` in one transaction and commits it; if `work` fails nothing is written. Once this
-    /// returns, readers see the changes, and they survive the death of the process. They survive the
-    /// loss of power once [`StateStore::sync`] or a second `write` has returned.
+    /// returns, readers see the changes. They survive the death of the process and the loss of power once
+    /// [`StateStore::sync`] has returned; what is lost before that is the latest writes, each as a whole.
     fn write(&self, work: &mut dyn FnMut(&mut dyn Write) -> Result<(), StoreError>) -> Result<(), StoreError>;
 
     /// Everything written so far survives the loss of power.
@@ -106,8 +106,8 @@ pub(super) mod tests {
         keys
     }
 
-    fn last(rows: &dyn Read, from: &str, to: &str) -> Option<String> {
-        text(rows.last(A, from.as_bytes(), to.as_bytes()).unwrap()?.0)
+    fn last(rows: &dyn Read, from: &str, before: &str) -> Option<String> {
+        text(rows.last(A, from.as_bytes(), before.as_bytes()).unwrap()?.0)
     }
 
     pub(in crate::store) fn keeps_its_promises(store: &dyn StateStore) {
@@ -129,7 +129,8 @@ pub(super) mod tests {
         assert_eq!(keys(rows, "c", Some("c")), "");
         assert_eq!(keys(rows, "d", Some("c")), "");
         assert_eq!(last(rows, "b", "dd").as_deref(), Some("d"));
-        assert_eq!(last(rows, "c", "c").as_deref(), Some("c"));
+        assert_eq!(last(rows, "b", "d").as_deref(), Some("c"));
+        assert_eq!(last(rows, "c", "c"), None);
         assert_eq!(last(rows, "f", "z"), None);
         assert_eq!(last(rows, "z", "a"), None);
         let mut count = 0;
@@ -145,8 +146,9 @@ pub(super) mod tests {
         let refused = StoreError::InUse("refused".to_owned());
         let result = store.write(&mut |rows| {
             rows.put(A, b"f", b"f")?;
-            assert!(rows.delete(A, b"b")?);
-            assert!(!rows.delete(A, b"b")?);
+            rows.delete(A, b"b")?;
+            rows.delete(A, b"b")?;
+            assert_eq!(rows.get(A, b"b")?, None);
             assert_eq!(rows.get(A, b"f")?, Some(b"f".to_vec()));
             assert_eq!(keys(rows, "", None), "cdef");
             assert_eq!(last(rows, "a", "z").as_deref(), Some("f"));

@@ -59,7 +59,7 @@ impl Extent {
         to.put(WORDS, UP_TO, &value::encode(&self.up_to))?;
         match self.progress {
             Some(progress) => to.put(WORDS, PROGRESS, &value::encode(&progress)),
-            None => to.delete(WORDS, PROGRESS).map(drop),
+            None => to.delete(WORDS, PROGRESS),
         }
     }
 }
@@ -98,7 +98,8 @@ pub(super) fn newest(
     word: &str,
     at: Cursor,
 ) -> Result<Option<Cursor>, StoreError> {
-    let row = tables.0.last(WORDS, &key(conversation, word, Cursor::START), &key(conversation, word, at))?;
+    let above = keys::above(&key(conversation, word, at));
+    let row = tables.0.last(WORDS, &key(conversation, word, Cursor::START), &above)?;
     let Some((key, steps)) = row else { return Ok(None) };
     let mut newest = keys::last_number(&key).ok_or_else(damaged)?;
     for step in decode::<Vec<u64>>(&steps)? {

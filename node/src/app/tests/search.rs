@@ -304,5 +304,5 @@ fn rows_of(store: &dyn StateStore, table: Table) -> Vec<Row> {
 
 fn clear(store: &dyn StateStore, table: Table) {
     let rows = rows_of(store, table);
-    store.write(&mut |to| rows.iter().try_for_each(|(key, _)| to.delete(table, key).map(drop))).unwrap();
+    store.write(&mut |to| rows.iter().try_for_each(|(key, _)| to.delete(table, key))).unwrap();
 }

@@ -76,11 +76,7 @@ impl Generation {
         let same_name = |(name, _): &&(Table, Db)| *name == table;
         let found =
             self.tables.iter().find(same_text).or_else(|| self.tables.iter().find(same_name)).map(|(_, db)| *db);
-        found.ok_or_else(|| StoreError::Io {
-            action: "find",
-            place: table.0.to_owned(),
-            reason: "no such table was declared".to_owned(),
-        })
+        found.ok_or_else(|| StoreError::no_table(table))
     }
 
     fn failed(&self, action: &'static str, error: heed::Error) -> StoreError {
@@ -123,12 +119,12 @@ impl Generation {
         txn: &RoTxn<'_, WithoutTls>,
         table: Table,
         from: &[u8],
-        to: &[u8],
+        before: &[u8],
     ) -> Result<Option<Row>, StoreError> {
-        if to.is_empty() || to < from {
+        if before <= from {
             return Ok(None);
         }
-        let found = self.db(table)?.get_lower_than_or_equal_to(txn, to).map_err(|error| self.failed("read", error))?;
+        let found = self.db(table)?.get_lower_than(txn, before).map_err(|error| self.failed("read", error))?;
         let Some((key, frame)) = found.filter(|(key, _)| *key >= from) else { return Ok(None) };
         Ok(Some((key.to_vec(), self.open_value(table, key, frame)?.to_vec())))
     }
@@ -185,8 +181,8 @@ impl Read for LmdbRead {
         self.generation.scan(&self.txn, table, from, to, each)
     }
 
-    fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<Row>, StoreError> {
-        self.generation.last(&self.txn, table, from, to)
+    fn last(&self, table: Table, from: &[u8], before: &[u8]) -> Result<Option<Row>, StoreError> {
+        self.generation.last(&self.txn, table, from, before)
     }
 }
 
@@ -239,8 +235,8 @@ impl Read for LmdbWrite<'_> {
         self.generation.scan(&self.txn, table, from, to, each)
     }
 
-    fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<Row>, StoreError> {
-        self.generation.last(&self.txn, table, from, to)
+    fn last(&self, table: Table, from: &[u8], before: &[u8]) -> Result<Option<Row>, StoreError> {
+        self.generation.last(&self.txn, table, from, before)
     }
 }
 
@@ -250,9 +246,9 @@ impl Write for LmdbWrite<'_> {
         put.map_err(|error| self.generation.failed("write", error))
     }
 
-    fn delete(&mut self, table: Table, key: &[u8]) -> Result<bool, StoreError> {
+    fn delete(&mut self, table: Table, key: &[u8]) -> Result<(), StoreError> {
         let deleted = self.generation.db(table)?.delete(&mut self.txn, key);
-        deleted.map_err(|error| self.generation.failed("write", error))
+        deleted.map(drop).map_err(|error| self.generation.failed("write", error))
     }
 }
 

@@ -52,11 +52,11 @@ impl MemoryState {
 
 impl Tables {
     fn table(&self, table: Table) -> Result<&BTreeMap<Vec<u8>, Vec<u8>>, StoreError> {
-        self.0.get(&table).ok_or_else(|| no_table(table))
+        self.0.get(&table).ok_or_else(|| StoreError::no_table(table))
     }
 
     fn table_mut(&mut self, table: Table) -> Result<&mut BTreeMap<Vec<u8>, Vec<u8>>, StoreError> {
-        self.0.get_mut(&table).ok_or_else(|| no_table(table))
+        self.0.get_mut(&table).ok_or_else(|| StoreError::no_table(table))
     }
 
     /// Makes the changes, and returns what takes them back.
@@ -86,10 +86,6 @@ impl Tables {
     }
 }
 
-fn no_table(table: Table) -> StoreError {
-    StoreError::Io { action: "find", place: table.0.to_owned(), reason: "no such table was declared".to_owned() }
-}
-
 impl Read for Tables {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.table(table)?.get(key).cloned())
@@ -114,11 +110,11 @@ impl Read for Tables {
         Ok(())
     }
 
-    fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<Row>, StoreError> {
-        if to < from {
+    fn last(&self, table: Table, from: &[u8], before: &[u8]) -> Result<Option<Row>, StoreError> {
+        if before <= from {
             return Ok(None);
         }
-        let mut rows = self.table(table)?.range::<[u8], _>((Bound::Included(from), Bound::Included(to)));
+        let mut rows = self.table(table)?.range::<[u8], _>((Bound::Included(from), Bound::Excluded(before)));
         Ok(rows.next_back().map(|(key, value)| (key.clone(), value.clone())))
     }
 }
@@ -141,8 +137,8 @@ impl Read for Reading {
         self.0.scan(table, from, to, each)
     }
 
-    fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<Row>, StoreError> {
-        self.0.last(table, from, to)
+    fn last(&self, table: Table, from: &[u8], before: &[u8]) -> Result<Option<Row>, StoreError> {
+        self.0.last(table, from, before)
     }
 }
 
@@ -205,14 +201,12 @@ impl Read for Writing {
         }
     }
 
-    fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<Row>, StoreError> {
+    fn last(&self, table: Table, from: &[u8], before: &[u8]) -> Result<Option<Row>, StoreError> {
         let mut last = None;
-        if from <= to {
-            self.scan(table, from, Some(&[to, &[0]].concat()), &mut |key, value| {
-                last = Some((key.to_vec(), value.to_vec()));
-                true
-            })?;
-        }
+        self.scan(table, from, Some(before), &mut |key, value| {
+            last = Some((key.to_vec(), value.to_vec()));
+            true
+        })?;
         Ok(last)
     }
 }
@@ -224,12 +218,10 @@ impl Write for Writing {
         Ok(())
     }
 
-    fn delete(&mut self, table: Table, key: &[u8]) -> Result<bool, StoreError> {
-        let was_there = self.get(table, key)?.is_some();
-        if was_there {
-            self.change(table, key, None);
-        }
-        Ok(was_there)
+    fn delete(&mut self, table: Table, key: &[u8]) -> Result<(), StoreError> {
+        self.before.table(table)?;
+        self.change(table, key, None);
+        Ok(())
     }
 }
 
