@@ -81,7 +81,7 @@ impl App {
     fn commit(&self, steps: &mut Steps<'_>) -> Result<Done, StoreError> {
         let mut done = Done { at: Cursor::START, check: false };
         let mut news = News::default();
-        let mut held = Held::default();
+        let mut held = self.kept.take();
         self.store.write(&mut |to| {
             let before = Tables(to).cursor()?;
             done.at = before;
@@ -113,6 +113,7 @@ impl App {
             }
             Ok(())
         })?;
+        self.kept.keep(held);
         self.publish(done.at, news);
         Ok(done)
     }

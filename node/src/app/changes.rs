@@ -33,7 +33,10 @@ pub(super) fn write(to: &mut dyn Write, held: &mut Held, change: &Change) -> Res
         }
         Change::PutConversation(conversation) => held.conversations.put(conversation.id, conversation.clone()),
         Change::PutMember(conversation, account, member) => held.members.put((*conversation, *account), *member),
-        Change::PutMessage(message) => put_message(to, message)?,
+        Change::PutMessage(message) => {
+            held.note_id(message.sender, message.id);
+            put_message(to, message)?;
+        }
         Change::PutFeed(account, cursor, row) => put(to, Key::Feed(*account, *cursor), row)?,
         Change::RemoveFeed(account, cursor) => remove(to, Key::Feed(*account, *cursor))?,
     }

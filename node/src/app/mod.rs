@@ -39,6 +39,7 @@ use chat::{AccountId, Cursor, Notice};
 use tokio::sync::{broadcast, watch};
 
 use self::digest::Digests;
+use self::held::Kept;
 use self::search::Indexer;
 use self::tables::Tables;
 use self::watching::Watched;
@@ -68,6 +69,7 @@ pub struct App {
     notices: broadcast::Sender<(Cursor, Notice)>,
     digests: Digests,
     indexer: Arc<Indexer>,
+    kept: Kept,
     /// Counts commits with which sessions ended, and snapshots, with which they may have.
     endings: Arc<AtomicU64>,
     /// What work beside the applying met with. It stops the node, as it would had apply met it.
@@ -84,7 +86,19 @@ impl App {
         let indexer = Arc::new(Indexer::begin(store.clone(), failure.clone())?);
         let (demand, watched, endings) = (Demand::default(), Watched::default(), Arc::default());
         let stages = Stages::as_asked_for();
-        Ok(Arc::new(Self { store, applied, demand, stages, watched, notices, digests, indexer, endings, failure }))
+        Ok(Arc::new(Self {
+            store,
+            applied,
+            demand,
+            stages,
+            watched,
+            notices,
+            digests,
+            indexer,
+            endings,
+            failure,
+            kept: Kept::default(),
+        }))
     }
 
     /// How far the state is: moved after each commit, so whoever sees it finds all up to it.

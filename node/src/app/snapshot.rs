@@ -8,6 +8,7 @@ use chat::Cursor;
 use tokio::sync::watch;
 
 use super::App;
+use super::held::Kept;
 use super::keys::{self, DERIVED, Key, REPLICATED};
 use super::search::Indexer;
 use super::tables::Tables;
@@ -88,6 +89,7 @@ pub(super) struct Incoming {
     watched: Watched,
     indexer: Arc<Indexer>,
     endings: Arc<AtomicU64>,
+    kept: Kept,
 }
 
 impl Incoming {
@@ -100,6 +102,7 @@ impl Incoming {
             watched: app.watched.clone(),
             indexer: app.indexer.clone(),
             endings: app.endings.clone(),
+            kept: app.kept.clone(),
         })
     }
 }
@@ -120,6 +123,7 @@ impl SnapshotWrite for Incoming {
         let row = (Key::Applied.table(), (Key::Applied.bytes(), applied.to_vec()));
         self.staged.fill(&mut std::iter::once(row))?;
         self.store.adopt(self.staged)?;
+        drop(self.kept.take());
         self.indexer.start_over();
         let cursor = Tables(&*self.store.read()?).cursor()?;
         self.endings.fetch_add(1, Ordering::Release);

@@ -109,6 +109,14 @@ impl Tables<'_> {
         self.get(Key::Place(sender, id))
     }
 
+    /// The greatest id of a message of this sender.
+    pub(super) fn newest_id(&self, sender: AccountId) -> Result<Option<MessageId>, StoreError> {
+        let (from, to) = keys::beginning_with(sender.0);
+        let Some((key, _)) = self.0.last(keys::PLACES, &from, &to)? else { return Ok(None) };
+        let id = key.last_chunk().map(|id| MessageId(u128::from_be_bytes(*id)));
+        id.map(Some).ok_or_else(|| value::damaged("the state", "a key of the places of messages"))
+    }
+
     pub(super) fn message(&self, conversation: ConversationId, cursor: Cursor) -> Result<Option<Message>, StoreError> {
         self.get(Key::Message(conversation, cursor))
     }

@@ -82,7 +82,9 @@ impl View for Guarded<'_> {
     }
 
     fn message_place(&self, sender: AccountId, id: MessageId) -> Option<(ConversationId, Cursor)> {
-        self.ask(self.tables.message_place(sender, id))
+        let newest = self.held.borrow_mut().newest_id(sender, || self.tables.newest_id(sender));
+        let may_be_there = self.ask(newest).is_some_and(|newest| id <= newest);
+        if may_be_there { self.ask(self.tables.message_place(sender, id)) } else { None }
     }
 
     fn message(&self, conversation: ConversationId, cursor: Cursor) -> Option<Message> {

@@ -170,6 +170,8 @@ fn a_damaged_row_stops_the_apply_before_anything_is_written() {
     let (alice, session) = replica.joined("alice");
     store.write(&mut |to| to.put(ACCOUNTS, &alice.0.to_be_bytes(), b"\x01rubbish")).unwrap();
     let before = rows(&*store);
+    // One that has not looked at the row while it was whole.
+    replica.app = App::open(store.clone()).unwrap();
     let send = Entry::Chat(send(session, Numbering::default(), MessageId(1), "alice", "lost?"));
     assert!(matches!(replica.apply(&[send]), Err(StoreError::Damaged { .. })));
     assert_eq!(rows(&*store), before);
