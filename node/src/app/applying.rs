@@ -18,10 +18,8 @@ use super::keys::Key;
 use super::search::Stored;
 use super::tables::Tables;
 use super::view::Guarded;
-use super::watching::Watched;
 use super::{roster, snapshot, watching};
 use crate::raft::application::{Application, Committed, Entries, Snapshot, SnapshotWrite};
-use crate::raft::demand::Demand;
 use crate::stages::Stages;
 use crate::store::StoreError;
 use crate::store::state::Write;
@@ -29,10 +27,6 @@ use crate::store::state::Write;
 impl Application for App {
     fn applied(&self) -> Result<Option<Vec<u8>>, StoreError> {
         Tables(&*self.store.read()?).applied()
-    }
-
-    fn demand(&self) -> Demand {
-        self.demand.clone()
     }
 
     fn stages(&self) -> Stages {
@@ -86,8 +80,7 @@ impl App {
             let before = Tables(to).cursor()?;
             done.at = before;
             let mut term = Tables(to).term(before)?;
-            let mut following =
-                Following { to, held: &mut held, watched: &self.watched, news: &mut news, replies: Vec::new() };
+            let mut following = Following { to, held: &mut held, news: &mut news, replies: Vec::new() };
             while let Some(step) = steps.next()? {
                 if step.at <= before {
                     continue;
@@ -100,7 +93,6 @@ impl App {
                 if steps.taken.is_empty() || done.check {
                     following.reply();
                 }
-                self.call_for_commit(done.at, following.news);
                 if done.check {
                     break;
                 }
@@ -116,15 +108,6 @@ impl App {
         self.kept.keep(held);
         self.publish(done.at, news);
         Ok(done)
-    }
-
-    /// Has the transaction committed soon, where somebody is to be told of what has happened in it up to here.
-    fn call_for_commit(&self, at: Cursor, news: &mut News) {
-        let is_told = !news.notices.is_empty() && self.notices.receiver_count() > 0;
-        if !news.is_called_for && (news.ended || news.is_heard || is_told) {
-            news.is_called_for = true;
-            self.demand.note_news(at.0);
-        }
     }
 
     fn publish(&self, at: Cursor, news: News) {
@@ -153,20 +136,7 @@ struct News {
     concerned: BTreeSet<AccountId>,
     /// A session did.
     ended: bool,
-    /// Somebody wants to see what has happened.
-    is_heard: bool,
-    /// The commit has been called for.
-    is_called_for: bool,
     verdicts: Vec<(Cursor, Digest)>,
-}
-
-impl News {
-    fn concern(&mut self, account: AccountId, watched: &Watched) {
-        // Asked once for each account, and not for each of its messages: whoever begins to listen asks what there is by then.
-        if self.concerned.insert(account) {
-            self.is_heard |= watched.has(account);
-        }
-    }
 }
 
 /// What a transaction did.
@@ -227,7 +197,6 @@ impl Step {
 struct Following<'a> {
     to: &'a mut dyn Write,
     held: &'a mut Held,
-    watched: &'a Watched,
     news: &'a mut News,
     /// Of the entries that came together; they are told together, since each of them wakes somebody.
     replies: Vec<(Respond, Bytes)>,
@@ -240,8 +209,6 @@ impl Following<'_> {
             None => return Ok(()),
             Some(Entry::Chat(command)) => self.follow_chat(step.at, &command)?,
             Some(Entry::Cluster(command)) => {
-                // There are few of them, and whoever asked for one looks at what came of it.
-                self.news.is_heard = true;
                 if let ClusterCommand::Verdict { index, digest } = command {
                     self.news.verdicts.push((index, digest));
                 }
@@ -274,7 +241,7 @@ impl Following<'_> {
                 _ => {}
             }
             if let Some(account) = watching::concerned(change) {
-                self.news.concern(account, self.watched);
+                self.news.concerned.insert(account);
             }
         }
         self.news.notices.extend(outcome.notices.into_iter().map(|notice| (at, notice)));

@@ -43,7 +43,6 @@ use self::held::Kept;
 use self::search::Indexer;
 use self::tables::Tables;
 use self::watching::Watched;
-use crate::raft::demand::Demand;
 use crate::stages::Stages;
 use crate::store::StoreError;
 use crate::store::state::StateStore;
@@ -63,7 +62,6 @@ const NOTICES_MAX: usize = 1024;
 pub struct App {
     store: Arc<dyn StateStore>,
     applied: watch::Sender<Cursor>,
-    demand: Demand,
     stages: Stages,
     watched: Watched,
     notices: broadcast::Sender<(Cursor, Notice)>,
@@ -84,12 +82,11 @@ impl App {
         let failure = watch::Sender::new(None);
         let digests = Digests::begin(failure.clone())?;
         let indexer = Arc::new(Indexer::begin(store.clone(), failure.clone())?);
-        let (demand, watched, endings) = (Demand::default(), Watched::default(), Arc::default());
+        let (watched, endings) = (Watched::default(), Arc::default());
         let stages = Stages::as_asked_for();
         Ok(Arc::new(Self {
             store,
             applied,
-            demand,
             stages,
             watched,
             notices,
@@ -106,9 +103,8 @@ impl App {
         self.applied.subscribe()
     }
 
-    /// Returns once the state is that far. Whoever waits otherwise may wait for as long as nobody else wants to see anything.
+    /// Returns once the state is that far.
     pub async fn reached(&self, at: Cursor) {
-        let _waiting = self.demand.wait(at.0);
         // The sender is a field of self.
         let _ = self.applied().wait_for(|applied| *applied >= at).await;
     }

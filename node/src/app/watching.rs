@@ -17,11 +17,6 @@ impl Watched {
         Watching { account, changes, watched: self.clone() }
     }
 
-    /// Whether anybody listens to the account.
-    pub(super) fn has(&self, account: AccountId) -> bool {
-        self.lock().contains_key(&account)
-    }
-
     /// To be called after the commit, so that whoever is woken finds what it was.
     pub(super) fn tell(&self, accounts: &BTreeSet<AccountId>, at: Cursor) {
         let watched = self.lock();

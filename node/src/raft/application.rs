@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 
-use super::demand::Demand;
 use crate::stages::Stages;
 use crate::store::StoreError;
 use crate::store::state::{Row, Table};
@@ -37,9 +36,6 @@ pub trait Entries {
 pub trait Application: Send + Sync + 'static {
     /// Raft's own record of what has been applied, as it was last stored with what was applied or installed.
     fn applied(&self) -> Result<Option<Vec<u8>>, StoreError>;
-
-    /// Who waits to see what is applied. The same for as long as there is this application.
-    fn demand(&self) -> Demand;
 
     /// Where it is taken down how long what takes; nowhere, unless it says so.
     fn stages(&self) -> Stages {

@@ -4,22 +4,18 @@
 //! for a sync after each. What it calls applied is therefore handed over; what is applied, and told to those
 //! who wait, is what this task has done. After a crash the application says itself how far it has come.
 //!
-//! A transaction takes what came while the one before was on its way to the disk. It stays open longer where it
-//! may: replies go out as soon as an entry is applied, so nobody who sends waits for it, and pages that many
-//! entries change are written once. Whoever waits to see what it did (`demand`) has it committed: soon, or, under
-//! load, after a little while.
+//! A transaction stays open for a few milliseconds: replies go out as soon as an entry is applied, so nobody who
+//! sends waits for it, and rows that many entries change are written once.
 
 use std::io;
-use std::pin::pin;
 use std::time::Duration;
 
 use openraft::storage::ApplyResponder;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use wire::blocking::is_done_in_place;
 
 use super::application::{Committed, Entries};
-use super::demand::Wanted;
 use super::entry::Applied;
 use super::machine::App;
 use super::types::{Reply, TypeConfig};
@@ -28,17 +24,13 @@ use super::types::{Reply, TypeConfig};
 pub(super) const APPLY_MAX: usize = 4096;
 
 /// How long a transaction stays open under load. What others see of its entries is that much later.
-const SHARED_FOR: Duration = Duration::from_millis(40);
+const SHARED_FOR: Duration = Duration::from_millis(20);
 
 /// Load: this many entries each second.
 const HIGH_PACE_PER_SECOND: f64 = 1_500.0;
 
-/// How long after the one before a transaction is committed at the earliest, where there is no load. Nobody notices so short a time, and
-/// the disk has some left for the log.
+/// How long after the one before a transaction is committed at the earliest, where there is no load. Nobody notices so short a time.
 const APART: Duration = Duration::from_millis(4);
-
-/// How long a transaction stays open that nobody waits for. A node that dies with it applies its entries once more.
-const UNSEEN_FOR: Duration = Duration::from_millis(250);
 
 /// Pieces that may wait. Beyond it openraft waits, and with it whoever proposes.
 const QUEUE_MAX: usize = 1024;
@@ -66,8 +58,7 @@ impl Applier {
     /// Starts the task.
     pub(super) fn start(app: App, progress: watch::Sender<u64>) -> Self {
         let (sender, queue) = mpsc::channel(QUEUE_MAX);
-        let wanted = app.demand().watch();
-        tokio::spawn(run(app, queue, wanted, progress));
+        tokio::spawn(run(app, queue, progress));
         Self(sender)
     }
 
@@ -88,12 +79,7 @@ fn ended() -> io::Error {
     io::Error::other("applying has failed; see what the store said")
 }
 
-async fn run(
-    app: App,
-    mut queue: mpsc::Receiver<Work>,
-    mut wanted: watch::Receiver<Wanted>,
-    progress: watch::Sender<u64>,
-) {
+async fn run(app: App, mut queue: mpsc::Receiver<Work>, progress: watch::Sender<u64>) {
     let mut pace = Pace::new();
     while let Some(first) = queue.recv().await {
         let (mut shared, arriving) = begin_sharing();
@@ -113,9 +99,8 @@ async fn run(
                 shared.end();
                 applying.await
             } else {
-                let seen = *progress.borrow();
                 let taking = async {
-                    shared.take_while_unseen(&pace, seen, &mut wanted, &mut queue).await;
+                    shared.take_until(pace.see_at(), &mut queue).await;
                     shared.end();
                 };
                 tokio::join!(applying, taking).0
@@ -190,39 +175,6 @@ impl Shared {
         }
     }
 
-    /// Takes what comes, for as long as nobody waits to see any of it; and a little longer.
-    async fn take_while_unseen(
-        &mut self,
-        pace: &Pace,
-        seen: u64,
-        wanted: &mut watch::Receiver<Wanted>,
-        queue: &mut mpsc::Receiver<Work>,
-    ) {
-        let unseen_until = Instant::now() + UNSEEN_FOR;
-        let seen_at = pace.see_at();
-        // The Raft that would want something may be gone: then the queue ends as well.
-        let is_wanted = async { drop(wanted.wait_for(|wanted| wanted.is_beyond(seen)).await) };
-        let mut is_wanted = pin!(is_wanted);
-        loop {
-            if !self.has_room() {
-                return;
-            }
-            // Raft itself waits for what became of its own entries.
-            if !self.own.is_empty() {
-                return self.take_until(seen_at, queue).await;
-            }
-            tokio::select! {
-                biased;
-                () = &mut is_wanted => return self.take_until(seen_at, queue).await,
-                work = queue.recv() => match work {
-                    Some(work) => self.take(work),
-                    None => return,
-                },
-                () = sleep_until(unseen_until) => return,
-            }
-        }
-    }
-
     fn end(&mut self) {
         self.feed = None;
     }
@@ -264,7 +216,7 @@ impl Pace {
         self.since = now;
     }
 
-    /// When what is applied from now on is to be seen, by whoever waits for it.
+    /// When what is applied from now on is to be seen.
     fn see_at(&self) -> Instant {
         if self.is_high() { Instant::now() + SHARED_FOR } else { self.since + APART }
     }
@@ -280,7 +232,6 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::super::application::{Application, Snapshot, SnapshotWrite};
-    use super::super::demand::Demand;
     use super::super::failure::Failure;
     use super::super::types::{LeaderId, LogId};
     use super::*;
@@ -291,16 +242,11 @@ mod tests {
     struct Counter {
         entries: AtomicU64,
         transactions: AtomicU64,
-        demand: Demand,
     }
 
     impl Application for Counter {
         fn applied(&self) -> Result<Option<Vec<u8>>, StoreError> {
             Ok(None)
-        }
-
-        fn demand(&self) -> Demand {
-            self.demand.clone()
         }
 
         fn apply(&self, entries: &mut dyn Entries) -> Result<(), StoreError> {
@@ -353,44 +299,6 @@ mod tests {
         seen.wait_for(|seen| *seen == 2_000).await.expect("all of them become visible");
         let transactions = counter.transactions.load(Ordering::SeqCst);
         assert!(transactions <= 500, "{transactions} transactions for 2,000 entries, one after the other");
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn what_nobody_waits_to_see_shares_a_transaction_and_is_seen_after_a_while() {
-        let (counter, applier, mut seen) = counting();
-        for index in 1..=50 {
-            ask(&applier, index).await;
-        }
-        seen.wait_for(|seen| *seen == 50).await.expect("it becomes visible by itself");
-        let transactions = counter.transactions.load(Ordering::SeqCst);
-        assert!(transactions <= 10, "{transactions} transactions for 50 entries that nobody looked at");
-    }
-
-    /// So many times, one after the other: none may wait for as long as what nobody waits for.
-    const SEEN_AT_ONCE: u64 = 20;
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn whoever_waits_to_see_it_has_it_committed() {
-        let (counter, applier, mut seen) = counting();
-        let began = Instant::now();
-        for index in 1..=SEEN_AT_ONCE {
-            ask(&applier, index).await;
-            let _waiting = counter.demand.wait(index);
-            seen.wait_for(|seen| *seen == index).await.expect("it is committed");
-        }
-        assert!(began.elapsed() < UNSEEN_FOR * SEEN_AT_ONCE as u32 / 2, "{:?}", began.elapsed());
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn news_for_whoever_listens_are_committed() {
-        let (counter, applier, mut seen) = counting();
-        let began = Instant::now();
-        for index in 1..=SEEN_AT_ONCE {
-            counter.demand.note_news(index);
-            ask(&applier, index).await;
-            seen.wait_for(|seen| *seen == index).await.expect("it is committed");
-        }
-        assert!(began.elapsed() < UNSEEN_FOR * SEEN_AT_ONCE as u32 / 2, "{:?}", began.elapsed());
     }
 
     #[tokio::test]

@@ -16,7 +16,6 @@ use wire::blocking::beside_the_runtime;
 
 use super::application::{Application, Committed, SnapshotRead, SnapshotWrite};
 use super::applier::{APPLY_MAX, Applier, Piece};
-use super::demand::Demand;
 use super::entry::Applied;
 use super::failure::Failure;
 use super::holds::Holds;
@@ -61,10 +60,6 @@ pub(super) struct App {
 impl App {
     pub(super) fn new(app: Arc<dyn Application>, failure: Failure) -> Self {
         Self { app, turn: Arc::default(), failure }
-    }
-
-    pub(super) fn demand(&self) -> Demand {
-        self.app.demand()
     }
 
     pub(super) fn stages(&self) -> Stages {

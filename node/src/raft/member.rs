@@ -21,7 +21,6 @@ use wire::{BoxStream, Protocol};
 
 use super::application::Application;
 use super::backlog::Backlog;
-use super::demand::Demand;
 use super::failure::Failure;
 use super::hearing::Hearing;
 use super::holds::Holds;
@@ -57,7 +56,6 @@ struct Inner {
     server: Server,
     view: View,
     applied: watch::Receiver<u64>,
-    demand: Demand,
     stages: Stages,
     state: watch::Receiver<RaftState>,
     leader: watch::Receiver<Option<NodeId>>,
@@ -82,7 +80,7 @@ impl Raft {
     ) -> Result<Self, RaftError> {
         let failure = Failure::default();
         let config = Arc::new(timing.config()?);
-        let (demand, stages) = (app.demand(), app.stages());
+        let stages = app.stages();
         let app = App::new(app, failure.clone());
         let raft_log = RaftLog::open(log.clone(), failure.clone(), stages.clone())?;
         let holds = Holds::new(timing.keep_entries);
@@ -108,21 +106,8 @@ impl Raft {
         let following = tokio::spawn(state::follow(view.clone(), sender, leaders)).abort_handle();
         let backlog = Backlog::default();
         let proposals = Proposals::to(core.clone());
-        let inner = Inner {
-            id,
-            core,
-            log,
-            server,
-            view,
-            applied,
-            demand,
-            stages,
-            state,
-            leader,
-            following,
-            backlog,
-            proposals,
-        };
+        let inner =
+            Inner { id, core, log, server, view, applied, stages, state, leader, following, backlog, proposals };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -180,7 +165,6 @@ impl Raft {
 
     /// Whether the application has applied that far, in time.
     pub async fn wait_applied(&self, index: u64, within: Duration) -> bool {
-        let _waiting = self.inner.demand.wait(index);
         let mut applied = self.inner.applied.clone();
         matches!(timeout(within, applied.wait_for(|applied| *applied >= index)).await, Ok(Ok(_)))
     }

@@ -28,7 +28,6 @@ mod backlog;
 pub mod bytes;
 mod config;
 mod control;
-pub mod demand;
 mod entry;
 mod failure;
 mod hearing;

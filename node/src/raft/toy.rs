@@ -7,7 +7,6 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::application::{Application, Entries, SnapshotRead, SnapshotWrite};
-use super::demand::Demand;
 use crate::store::StoreError;
 use crate::store::state::{Read, Row, Staged, StateStore, Table};
 
@@ -23,7 +22,6 @@ pub(super) struct Toy {
     store: Arc<dyn StateStore>,
     is_broken: AtomicBool,
     installing: Arc<Installing>,
-    demand: Demand,
 }
 
 /// How often snapshots were installed, and whether that waits.
@@ -37,7 +35,7 @@ struct Installing {
 impl Toy {
     pub(super) fn new(store: Arc<dyn StateStore>) -> Arc<Self> {
         let (is_broken, installing) = (AtomicBool::new(false), Arc::default());
-        Arc::new(Self { store, is_broken, installing, demand: Demand::default() })
+        Arc::new(Self { store, is_broken, installing })
     }
 
     /// From now on what is to be installed waits, or does not any more.
@@ -75,10 +73,6 @@ impl Toy {
 impl Application for Toy {
     fn applied(&self) -> Result<Option<Vec<u8>>, StoreError> {
         self.store.read()?.get(META, APPLIED)
-    }
-
-    fn demand(&self) -> Demand {
-        self.demand.clone()
     }
 
     fn apply(&self, entries: &mut dyn Entries) -> Result<(), StoreError> {

@@ -6,7 +6,6 @@ use std::sync::{Arc, LazyLock};
 use node::app::{App, Entry, TABLES};
 use node::raft::application::{Application, Entries, Snapshot, SnapshotRead, SnapshotWrite};
 use node::raft::bytes::{install_snapshot, write_snapshot};
-use node::raft::demand::Demand;
 use node::store::StoreError;
 use node::store::lmdb::LmdbState;
 use node::store::memory::MemoryState;
@@ -166,10 +165,6 @@ struct InSmallChunks(Arc<App>);
 impl Application for InSmallChunks {
     fn applied(&self) -> Result<Option<Vec<u8>>, StoreError> {
         Application::applied(&*self.0)
-    }
-
-    fn demand(&self) -> Demand {
-        self.0.demand()
     }
 
     fn apply(&self, entries: &mut dyn Entries) -> Result<(), StoreError> {
