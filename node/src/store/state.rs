@@ -58,9 +58,6 @@ pub trait StateStore: Send + Sync + fmt::Debug + 'static {
     /// wholly the new. Reads that began before go on seeing the old one.
     fn adopt(&self, staged: Box<dyn Staged>) -> Result<(), StoreError>;
 
-    /// Bytes that the store takes on its disk.
-    fn size_bytes(&self) -> u64;
-
     /// How many more it may take, whatever its disk has room for.
     fn room_bytes(&self) -> u64;
 }
@@ -120,7 +117,6 @@ pub(super) mod tests {
         a_reader_sees_one_moment(store);
         a_staged_store_takes_the_place_of_the_old(store);
         store.sync().unwrap();
-        assert!(store.size_bytes() > 0);
     }
 
     fn rows_come_in_order(rows: &dyn Read) {

@@ -259,10 +259,6 @@ impl StateStore for FailsAfter {
         self.store.adopt(staged)
     }
 
-    fn size_bytes(&self) -> u64 {
-        self.store.size_bytes()
-    }
-
     fn room_bytes(&self) -> u64 {
         self.store.room_bytes()
     }

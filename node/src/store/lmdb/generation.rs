@@ -1,7 +1,7 @@
 //! One environment of tables: reading it, writing it, and removing it from the disk once nobody needs it.
 
 use std::fmt;
-use std::fs;
+use std::fs::{self, File};
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +12,10 @@ use heed::{MdbError, PutFlags, RoTxn, RwTxn, WithoutTls};
 use super::env::{self, Db, Env};
 use crate::store::state::{Read, Row, Table, Write};
 use crate::store::{StoreError, record};
+
+/// How much longer than needed the file is made where it is less than the second.
+const SPARE_BYTES: u64 = 4 << 20;
+const SPARE_MIN_BYTES: u64 = 1 << 20;
 
 /// Virtual memory; the file grows as it is needed.
 const MAP_SIZE_BYTES: usize = 256 << 30;
@@ -36,7 +40,24 @@ impl Generation {
         let env = env::open(&dir, env::Sync::AllButMeta, MAP_SIZE_BYTES, count)?;
         let opened = env::tables(&env, &dir, tables.iter().map(|table| table.0))?;
         let tables = tables.iter().copied().zip(opened).collect();
-        Ok(Self { number, dir, env, tables, max_bytes, kept: AtomicBool::new(false) })
+        let generation = Self { number, dir, env, tables, max_bytes, kept: AtomicBool::new(false) };
+        generation.lengthen();
+        Ok(generation)
+    }
+
+    /// Keeps the file longer than what of it is in use, by a hole. LMDB counts pages that it took at the end of its file and did not
+    /// need; with those, the file of a process that died then would be shorter than it says, and so would one be that was cut.
+    fn lengthen(&self) {
+        let used_bytes = env::used_bytes(&self.env);
+        let is_long = |size_bytes: u64| size_bytes >= used_bytes + SPARE_MIN_BYTES;
+        if self.env.real_disk_size().is_ok_and(is_long) {
+            return;
+        }
+        let file = File::options().write(true).open(self.dir.join(env::DATA));
+        if let Err(error) = file.and_then(|file| file.set_len(used_bytes + SPARE_BYTES)) {
+            // It is needed only if LMDB does not write its last pages, and this process dies before it does.
+            tracing::debug!(%error, "the state's file cannot be made longer ahead of time");
+        }
     }
 
     pub(super) fn keep(&self) {
@@ -59,10 +80,6 @@ impl Generation {
 
     pub(super) fn sync(&self) -> Result<(), StoreError> {
         self.env.force_sync().map_err(|error| self.failed("sync", error))
-    }
-
-    pub(super) fn size_bytes(&self) -> u64 {
-        self.env.real_disk_size().unwrap_or(0)
     }
 
     pub(super) fn room_bytes(&self) -> u64 {
@@ -216,7 +233,9 @@ impl<'a> LmdbWrite<'a> {
     }
 
     pub(super) fn commit(self) -> Result<(), StoreError> {
-        self.txn.commit().map_err(|error| self.generation.failed("write", error))
+        self.txn.commit().map_err(|error| self.generation.failed("write", error))?;
+        self.generation.lengthen();
+        Ok(())
     }
 }
 
@@ -254,6 +273,11 @@ impl Write for LmdbWrite<'_> {
 
 #[cfg(test)]
 impl Generation {
+    /// How much of the file is in use, and how long it is.
+    pub(super) fn used_and_size_bytes(&self) -> (u64, u64) {
+        (env::used_bytes(&self.env), self.env.real_disk_size().unwrap())
+    }
+
     /// Puts a frame as it is, as a bad disk might.
     pub(super) fn put_raw(&self, table: Table, key: &[u8], frame: &[u8]) {
         let mut txn = self.env.write_txn().unwrap();

@@ -123,10 +123,6 @@ impl StateStore for LmdbState {
         Ok(())
     }
 
-    fn size_bytes(&self) -> u64 {
-        self.current().size_bytes()
-    }
-
     fn room_bytes(&self) -> u64 {
         self.current().room_bytes()
     }

@@ -275,12 +275,6 @@ impl StateStore for MemoryState {
         Ok(())
     }
 
-    fn size_bytes(&self) -> u64 {
-        let inner = self.lock();
-        let rows = inner.tables.0.values().flatten();
-        rows.map(|(key, value)| (key.len() + value.len()) as u64).sum()
-    }
-
     fn room_bytes(&self) -> u64 {
         u64::MAX
     }

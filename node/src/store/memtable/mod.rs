@@ -113,10 +113,6 @@ impl StateStore for MemtableState {
         self.shared.below.adopt(staged)
     }
 
-    fn size_bytes(&self) -> u64 {
-        self.shared.below.size_bytes()
-    }
-
     fn room_bytes(&self) -> u64 {
         let layers = self.shared.layers();
         let waiting: usize = layers.open.iter().chain(&layers.frozen).map(|layer| layer.size_bytes()).sum();

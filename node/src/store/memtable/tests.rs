@@ -48,10 +48,6 @@ impl StateStore for Slow {
         self.below.adopt(staged)
     }
 
-    fn size_bytes(&self) -> u64 {
-        self.below.size_bytes()
-    }
-
     fn room_bytes(&self) -> u64 {
         1_000
     }
