@@ -131,8 +131,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         what: "the log forgets what the state may lose with the power",
         edits: &[(
             "node/src/raft/machine.rs",
-            "        let applied = self.app.call(|app| app.sync()).await?;",
-            "        let applied = self.app.call(|app| app.applied()).await?;",
+            "        let applied = self.blocking(move || app.sync()).await?;",
+            "        let applied = self.blocking(move || app.applied()).await?;",
         )],
     },
     Mutant {
@@ -154,13 +154,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
             (
                 "node/src/app/held.rs",
                 "    /// Writes what was changed, within the transaction that it was changed in.\n",
-                "    pub(super) fn write_sessions(&self, to: &mut dyn Write) -> Result<(), StoreError> {\n        \
+                "    pub(super) fn write_sessions(&mut self, to: &mut dyn Write) -> Result<(), StoreError> {\n        \
                  self.sessions.write(to, |id| Key::Session(*id))\n    }\n\n",
             ),
             (
                 "node/src/app/applying.rs",
-                "        self.publish(done.at, news);",
-                "        self.store.write(&mut |to| held.write_sessions(to))?;\n        self.publish(done.at, news);",
+                "        self.kept.keep(held);",
+                "        self.store.write(&mut |to| held.write_sessions(to))?;\n        self.kept.keep(held);",
             ),
         ],
     },
