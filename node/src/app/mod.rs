@@ -8,8 +8,8 @@
 //! api, feed, presence ─▶ reads (and pages) ─▶ infos ─▶ tables
 //! ```
 //! This is the only module that knows both the chat and its storage. What a command means is `chat`'s
-//! business, how a table lies on a disk `store`'s; nothing here decides either. A storage failure stops the
-//! apply before anything is written, and with it the node: no replica goes on with an answer it made up.
+//! business, how a table lies on a disk `store`'s; nothing here decides either. A failed read stops the
+//! apply before anything is written, and with it the node, as a failed write of what was shown already stops the next one: no replica goes on with an answer it made up.
 
 mod applying;
 mod changes;

@@ -24,7 +24,7 @@ use super::types::{Reply, TypeConfig};
 pub(super) const APPLY_MAX: usize = 4096;
 
 /// How long a transaction stays open under load. What others see of its entries is that much later.
-const SHARED_FOR: Duration = Duration::from_millis(20);
+const SHARED_FOR: Duration = Duration::from_millis(40);
 
 /// Load: this many entries each second.
 const HIGH_PACE_PER_SECOND: f64 = 1_500.0;
@@ -299,6 +299,21 @@ mod tests {
         seen.wait_for(|seen| *seen == 2_000).await.expect("all of them become visible");
         let transactions = counter.transactions.load(Ordering::SeqCst);
         assert!(transactions <= 500, "{transactions} transactions for 2,000 entries, one after the other");
+    }
+
+    /// So many, one after the other, and how long each may take at most on a machine that is busy with other tests.
+    const SEEN: u64 = 20;
+    const SEEN_WITHIN: Duration = Duration::from_millis(100);
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_was_applied_is_seen_soon() {
+        let (_counter, applier, mut seen) = counting();
+        let began = Instant::now();
+        for index in 1..=SEEN {
+            ask(&applier, index).await;
+            seen.wait_for(|seen| *seen == index).await.expect("it is committed");
+        }
+        assert!(began.elapsed() < SEEN_WITHIN * SEEN as u32, "{:?}", began.elapsed());
     }
 
     #[tokio::test]

@@ -49,7 +49,7 @@ pub(super) struct Machine {
     holds: Holds,
 }
 
-/// The application and how to call it: off the runtime's threads, and one call at a time.
+/// The application and how to call it: off the runtime's threads, and one call at a time, but for `sync`.
 #[derive(Clone)]
 pub(super) struct App {
     app: Arc<dyn Application>,

@@ -2,9 +2,9 @@
 //!
 //! Two environments, because LMDB has one writer in each and an append must never wait behind an
 //! apply: `log` (Raft's log and vote; synced before anybody is told, group commit on one thread, in a journal) and `state` (the
-//! application's tables; never ahead of its disk by more than the last transaction, which the log
-//! replays). Each is a trait with two implementations: [`lmdb`] and an in-memory twin
-//! ([`memory`]) for tests and simulation.
+//! application's tables; what the disk does not have of them yet, the log has). Each is a trait with two
+//! implementations: [`lmdb`] and an in-memory twin ([`memory`]) for tests and simulation. Over either kind
+//! of tables lies [`memtable`], which has the latest changes, and writes them together.
 
 mod file;
 pub mod folder;

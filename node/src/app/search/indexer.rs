@@ -25,9 +25,8 @@ use crate::store::state::StateStore;
 const MESSAGES_WAITING: usize = 16 * 1024;
 const TEXT_WAITING_BYTES: usize = 4 * 1024 * 1024;
 
-/// So many messages, or so much text, go into the index in one transaction: whoever stores messages waits for it. It begins when the
-/// transaction is committed that they are stored in, four times a second if nobody waits to see that; so at 16,000 messages a second
-/// the index keeps up.
+/// So many messages, or so much text, go into the index in one transaction: whoever stores messages waits for it, and,
+/// where the disk is slow, for the flush that it goes to the tables with.
 const MESSAGES_AT_ONCE: usize = 4_096;
 const TEXT_AT_ONCE_BYTES: usize = 1024 * 1024;
 
@@ -229,6 +228,10 @@ impl Shared {
             }
             Ok(())
         })?;
+        if written {
+            // Words lie all over the table: those of one transaction at a time are as much as there is room kept for on the disk.
+            self.store.sync()?;
+        }
         Ok(written)
     }
 }

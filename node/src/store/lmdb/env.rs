@@ -88,7 +88,8 @@ fn out_of_memory(error: &std::io::Error) -> bool {
 
 // Mapping a file is unsafe because whoever changes the file behind LMDB's back changes memory. The data
 // folder is locked against other nodes, private to its user, and nothing else of ours touches these files, but for `growth`,
-// which writes behind their last page, within the only write transaction, and never cuts what is in use. The one flag
+// which writes behind their last page, within the only write transaction, and `Generation::lengthen`, which puts a hole there while nobody
+// writes; neither cuts what is in use. The one flag
 // set, NOMETASYNC, endangers no more than the last transaction, and the state's only: the log has it again.
 #[allow(unsafe_code)]
 fn open_mapped(dir: &Path, sync: Sync, map_size_bytes: usize, tables: u32) -> heed::Result<Env> {

@@ -5,14 +5,28 @@ use std::time::{Duration, Instant};
 
 use crate::store::StoreError;
 
-/// So much is flushed without waiting for more.
-const FLUSH_SIZE_BYTES: usize = 8 * 1024 * 1024;
+/// So much is flushed without waiting for more: so many rows, which at worst lie on as many pages, each of them written anew and kept by
+/// LMDB in memory (as many as the entries of one transaction change, if each is of other people); or so many bytes.
+const FLUSHED: Amount = Amount { rows: 32 * 1024, bytes: 8 * 1024 * 1024 };
 
-/// So long the first change waits for others. A node that dies applies again what it had not flushed, which takes less time than that.
+/// So long the first change waits for others. A node that dies applies again what it had not flushed.
 const FLUSH_AFTER: Duration = Duration::from_secs(1);
 
 /// So much may wait beside what is being flushed; whoever has more waits with it.
-const WAITING_MAX_BYTES: usize = 2 * FLUSH_SIZE_BYTES;
+const WAITING_MAX: Amount = Amount { rows: 2 * FLUSHED.rows, bytes: 2 * FLUSHED.bytes };
+
+/// How much waits.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Amount {
+    pub(super) rows: usize,
+    pub(super) bytes: usize,
+}
+
+impl Amount {
+    fn reaches(self, limit: Self) -> bool {
+        self.rows >= limit.rows || self.bytes >= limit.bytes
+    }
+}
 
 /// What waits to be flushed.
 #[derive(Default)]
@@ -23,7 +37,7 @@ pub(super) struct Due {
 
 #[derive(Default)]
 struct Waiting {
-    size_bytes: usize,
+    amount: Amount,
     /// Since when the oldest of it waits.
     since: Option<Instant>,
     stop: bool,
@@ -43,13 +57,13 @@ impl Due {
     }
 
     /// So much waits by now.
-    pub(super) fn note(&self, size_bytes: usize) {
+    pub(super) fn note(&self, amount: Amount) {
         let mut waiting = self.lock();
-        waiting.size_bytes = size_bytes;
+        waiting.amount = amount;
         let is_first = waiting.since.is_none();
         waiting.since.get_or_insert_with(Instant::now);
         drop(waiting);
-        if is_first || size_bytes >= FLUSH_SIZE_BYTES {
+        if is_first || amount.reaches(FLUSHED) {
             self.news.notify_all();
         }
     }
@@ -57,8 +71,10 @@ impl Due {
     /// All that waits is about to be flushed.
     pub(super) fn begin(&self) {
         let mut waiting = self.lock();
-        waiting.size_bytes = 0;
+        waiting.amount = Amount::default();
         waiting.since = None;
+        drop(waiting);
+        self.news.notify_all();
     }
 
     /// That is how a flush ended.
@@ -83,7 +99,7 @@ impl Due {
 
     /// Returns when something may be written: at once, unless the disk cannot keep up.
     pub(super) fn wait_for_room(&self) -> Result<(), StoreError> {
-        let is_full = |waiting: &mut Waiting| waiting.failed.is_none() && waiting.size_bytes >= WAITING_MAX_BYTES;
+        let is_full = |waiting: &mut Waiting| waiting.failed.is_none() && waiting.amount.reaches(WAITING_MAX);
         let waiting = self.news.wait_while(self.lock(), is_full).unwrap_or_else(PoisonError::into_inner);
         waiting.failed.clone().map_or(Ok(()), Err)
     }
@@ -102,7 +118,7 @@ impl Due {
                 Some(since) => FLUSH_AFTER.saturating_sub(since.elapsed()),
                 None => Duration::MAX,
             };
-            if left.is_zero() || waiting.size_bytes >= FLUSH_SIZE_BYTES {
+            if left.is_zero() || waiting.amount.reaches(FLUSHED) {
                 return Some(Flush { is_last: false });
             }
             let woken = self.news.wait_timeout(waiting, left);

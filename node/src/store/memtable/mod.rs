@@ -18,7 +18,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::JoinHandle;
 
-use self::flushing::Due;
+use self::flushing::{Amount, Due};
 use self::layer::{Changes, Layer, Merged};
 use self::view::View;
 use super::StoreError;
@@ -48,7 +48,7 @@ struct Shared {
 /// What was written and is not in the tables, or may not be. Replaced as a whole, so that a reader sees one moment.
 #[derive(Default)]
 struct Layers {
-    /// The newest last. Each has more than twice the rows of the next, so there are few.
+    /// The newest last. Each has more rows than the next, and what is merged has about twice as many, so there are few.
     open: Vec<Arc<Layer>>,
     /// On their way into the tables, the newest last; until they are known to be there.
     frozen: Vec<Arc<Layer>>,
@@ -87,9 +87,9 @@ impl StateStore for MemtableState {
         let writer = lock(&self.shared.writer);
         let mut view = self.shared.view()?;
         work(&mut view)?;
-        let size_bytes = self.shared.publish(&view.changed, &writer);
+        let waiting = self.shared.publish(&view.changed, &writer);
         drop(writer);
-        if self.thread.is_none() && size_bytes >= IN_PLACE_SIZE_BYTES {
+        if self.thread.is_none() && waiting.bytes >= IN_PLACE_SIZE_BYTES {
             self.shared.flush()?;
         }
         Ok(())
@@ -144,28 +144,31 @@ impl Shared {
         Ok(View { changed: vec![Changes::new(); self.tables.len()], layers: newest_first, below, tables: self.tables })
     }
 
-    /// Has readers see the changes. Returns how much there is to flush, in bytes.
-    fn publish(&self, changed: &[Changes], _writer: &MutexGuard<'_, ()>) -> usize {
+    /// Has readers see the changes. Returns how much there is to flush.
+    fn publish(&self, changed: &[Changes], _writer: &MutexGuard<'_, ()>) -> Amount {
         if changed.iter().all(Changes::is_empty) {
-            return 0;
+            return Amount::default();
         }
         // Only who writes changes these.
         let open = self.layers().open.clone();
         let mut newest = Layer::of(changed);
         let mut kept = open.as_slice();
         while let Some((last, rest)) = kept.split_last()
-            && last.len() <= 2 * newest.len()
+            && last.len() <= newest.len()
         {
             newest = Layer::merged(&newest, last);
             kept = rest;
         }
-        let size_bytes = kept.iter().map(|layer| layer.size_bytes()).sum::<usize>() + newest.size_bytes();
+        let waiting = Amount {
+            rows: kept.iter().map(|layer| layer.len()).sum::<usize>() + newest.len(),
+            bytes: kept.iter().map(|layer| layer.size_bytes()).sum::<usize>() + newest.size_bytes(),
+        };
         let mut layers = self.layers_mut();
         layers.open.truncate(kept.len());
         layers.open.push(Arc::new(newest));
         drop(layers);
-        self.due.note(size_bytes);
-        size_bytes
+        self.due.note(waiting);
+        waiting
     }
 
     /// What was written up to here goes to the tables next, if nothing is on its way there.

@@ -177,7 +177,39 @@ fn there_are_few_layers() {
     }
     let layers = store.shared.layers().open.iter().map(|layer| layer.len()).collect::<Vec<_>>();
     assert_eq!(layers.iter().sum::<usize>(), 200);
-    assert!(layers.windows(2).all(|pair| pair[0] > 2 * pair[1]), "{layers:?}");
+    assert!(layers.windows(2).all(|pair| pair[0] > pair[1]), "{layers:?}");
+}
+
+#[test]
+fn a_reader_beside_flushes_and_adoptions_sees_one_moment() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = MemtableState::start(LmdbState::open(dir.path(), TABLES).unwrap(), TABLES).unwrap();
+    // Both rows always say the same, whoever wrote them.
+    let write = |number: u32| {
+        let value = number.to_be_bytes();
+        store.write(&mut |to| to.put(A, b"one", &value).and_then(|()| to.put(B, b"two", &value))).unwrap();
+    };
+    let ended = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            (0..2_000).for_each(write);
+            ended.store(true, std::sync::atomic::Ordering::Release);
+        });
+        scope.spawn(|| {
+            for number in 0..100_u32 {
+                store.sync().unwrap();
+                let rows = [(A, b"one"), (B, b"two")]
+                    .map(|(table, key)| (table, (key.to_vec(), number.to_be_bytes().to_vec())));
+                let mut staged = store.stage().unwrap();
+                staged.fill(&mut rows.into_iter()).unwrap();
+                store.adopt(staged).unwrap();
+            }
+        });
+        while !ended.load(std::sync::atomic::Ordering::Acquire) {
+            let view = store.read().unwrap();
+            assert_eq!(view.get(A, b"one").unwrap(), view.get(B, b"two").unwrap());
+        }
+    });
 }
 
 /// What is done to a store.
