@@ -21,8 +21,8 @@
 //! 8. The reply leaves from within that transaction, back the way it came: the entry is on a majority's
 //!    disks, and applying it anew would give the same reply.
 //! 9. The transaction is committed to memory a few milliseconds later, and [`app::App::applied`] moves;
-//!    [`store::memtable`] takes it to LMDB, with many others, within about a second. Each subscription ([`feed`]), at whichever node, reads
-//!    on in its account's feed from where it has got to, and pushes.
+//!    [`store::memtable`] takes it to LMDB, with many others, within about a second. Each subscription
+//!    ([`feed`]), at whichever node, reads on in its account's feed from where it has got to, and pushes.
 //!
 //! How long each stage of it takes is taken down by [`stages`], where that is asked for.
 //!

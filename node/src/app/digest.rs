@@ -16,8 +16,8 @@ use wire::blocking::is_done_in_place;
 
 use super::keys::{REPLICATED, REPLIES};
 use super::value;
-use crate::store::StoreError;
 use crate::store::state::{Read, Table};
+use crate::store::{StoreError, thread};
 
 /// BLAKE3 over every replicated row.
 pub type Digest = [u8; 32];
@@ -60,14 +60,9 @@ impl Digests {
             return Ok(Self { shared, queue: None, thread: None });
         }
         let (queue, work) = sync_channel(WAITING_MAX);
-        let thread = std::thread::Builder::new().name("digest".to_owned()).spawn({
+        let thread = thread::start("digest", "hashes the state", {
             let shared = Arc::clone(&shared);
             move || shared.run(&work)
-        });
-        let thread = thread.map_err(|error| StoreError::Io {
-            action: "start",
-            place: "the thread that hashes the state".to_owned(),
-            reason: error.to_string(),
         })?;
         Ok(Self { shared, queue: Some(queue), thread: Some(thread) })
     }

@@ -14,6 +14,7 @@ pub mod memory;
 pub mod memtable;
 pub mod record;
 pub mod state;
+pub(crate) mod thread;
 
 use std::io;
 use std::path::Path;

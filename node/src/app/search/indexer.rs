@@ -17,8 +17,8 @@ use wire::blocking::is_done_in_place;
 use super::index::{Extent, Postings, Progress};
 use crate::app::keys::{self, Key};
 use crate::app::tables::Tables;
-use crate::store::StoreError;
 use crate::store::state::StateStore;
+use crate::store::{StoreError, thread};
 
 /// So many messages, or so much text, wait before they are taken in. A look at all of these takes a tenth of a second,
 /// and whoever searches looks only at those of one account.
@@ -95,14 +95,9 @@ impl Indexer {
             shared.catch_up()?;
             return Ok(Self { shared, thread: None });
         }
-        let thread = std::thread::Builder::new().name("index".to_owned()).spawn({
+        let thread = thread::start("index", "keeps the index of words", {
             let shared = Arc::clone(&shared);
             move || shared.run()
-        });
-        let thread = thread.map_err(|error| StoreError::Io {
-            action: "start",
-            place: "the thread that keeps the index of words".to_owned(),
-            reason: error.to_string(),
         })?;
         Ok(Self { shared, thread: Some(thread) })
     }

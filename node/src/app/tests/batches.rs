@@ -214,6 +214,22 @@ fn an_installed_snapshot_is_seen_by_who_waits() {
 }
 
 #[test]
+fn what_was_held_goes_with_the_state_that_a_snapshot_replaces() {
+    let (mut from, mut into) = (Replica::in_memory(), Replica::in_memory());
+    let (_, session) = from.joined("alice");
+    assert_eq!(into.joined("alice").1, session);
+    from.says(session, "alice", "one");
+    let (record, mut rows_of) = from.app.snapshot().unwrap();
+    let carried = rows_of.next(usize::MAX).unwrap().into_iter().map(|(table, row)| (table.0.to_owned(), row)).collect();
+    let mut incoming = into.app.receive().unwrap();
+    incoming.fill(carried).unwrap();
+    incoming.install(&record.unwrap()).unwrap();
+    into.next = from.next;
+    assert_eq!(into.says(session, "alice", "two"), from.says(session, "alice", "two"));
+    assert_eq!(rows(&*into.app.store), rows(&*from.app.store));
+}
+
+#[test]
 fn whoever_listens_to_an_account_is_woken_by_its_rows_and_sessions_alone() {
     let mut replica = Replica::in_memory();
     let (alice, session) = replica.joined("alice");

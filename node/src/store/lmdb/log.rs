@@ -6,7 +6,7 @@
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use rand::RngCore as _;
 
@@ -17,8 +17,8 @@ use super::reader::{self, SharedTail};
 use super::tail::Tail;
 use super::transaction::{Change, Op, Tables};
 use super::writer::Writer;
-use crate::store::StoreError;
 use crate::store::log::{EntryLog, Extent, OnDisk, StoredEntry};
+use crate::store::{StoreError, thread};
 
 /// Raft's log.
 #[derive(Debug)]
@@ -58,12 +58,11 @@ impl LmdbLog {
             waiting: 0,
             failed: None,
         };
-        let begin = |name: &str, work: Box<dyn FnOnce() + Send>| {
-            let begun = thread::Builder::new().name(name.to_owned()).spawn(work);
-            begun.map_err(|error| StoreError::io("start the writer of", dir, &error))
-        };
         // The first ends after the second, which hands over to it.
-        let threads = [begin("log-filing", Box::new(|| filer.run()))?, begin("log", Box::new(|| writer.run()))?];
+        let threads = [
+            thread::start("log-filing", "files the log", || filer.run())?,
+            thread::start("log", "writes the log", || writer.run())?,
+        ];
         Ok(Arc::new(Self { tables, tail, queue, threads: Mutex::new(threads.into()) }))
     }
 

@@ -222,7 +222,7 @@ fn damage_to_the_last_record_is_told_from_a_write_that_was_cut_off_once_the_log_
     // Two records: the one with the entries, and the empty one.
     while std::fs::read(&path).unwrap().chunks(4096).filter(|block| block.iter().any(|byte| *byte != 0)).count() < 2 {
         assert!(std::time::Instant::now() < deadline, "the log rests");
-        thread::yield_now();
+        std::thread::yield_now();
     }
     let copy = killed(&dir);
     assert!(flip_in(&copy.path().join("journal"), &entry(4).bytes) > 0);
@@ -242,7 +242,7 @@ fn a_big_purge_takes_many_transactions_and_survives_their_interruption() {
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
     while log.tables.check_count() != 10 {
         assert!(std::time::Instant::now() < deadline, "{} entries are left", log.tables.check_count());
-        thread::yield_now();
+        std::thread::yield_now();
     }
 }
 

@@ -21,8 +21,8 @@ use std::thread::JoinHandle;
 use self::flushing::{Amount, Due};
 use self::layer::{Changes, Layer, Merged};
 use self::view::View;
-use super::StoreError;
 use super::state::{Read, Staged, StateStore, Table, Write};
+use super::{StoreError, thread};
 
 /// Where there is no thread of its own for it, so much is flushed at once, by whoever writes.
 const IN_PLACE_SIZE_BYTES: usize = 16 * 1024;
@@ -45,7 +45,7 @@ struct Shared {
     flusher: Mutex<()>,
 }
 
-/// What was written and is not in the tables, or may not be. Replaced as a whole, so that a reader sees one moment.
+/// What was written and is not in the tables, or may not be. Looked at under its lock, so that a reader sees one moment.
 #[derive(Default)]
 struct Layers {
     /// The newest last. Each has more rows than the next, and what is merged has about twice as many, so there are few.
@@ -58,14 +58,9 @@ impl MemtableState {
     /// Over this store, which has these tables; with a thread that flushes.
     pub fn start(below: Arc<dyn StateStore>, tables: &'static [Table]) -> Result<Arc<Self>, StoreError> {
         let shared = Shared::over(below, tables);
-        let thread = std::thread::Builder::new().name("state-flush".to_owned()).spawn({
+        let thread = thread::start("state-flush", "writes the state", {
             let shared = Arc::clone(&shared);
             move || shared.run()
-        });
-        let thread = thread.map_err(|error| StoreError::Io {
-            action: "start",
-            place: "the thread that writes the state".to_owned(),
-            reason: error.to_string(),
         })?;
         Ok(Arc::new(Self { shared, thread: Some(thread) }))
     }
@@ -171,7 +166,7 @@ impl Shared {
         waiting
     }
 
-    /// What was written up to here goes to the tables next, if nothing is on its way there.
+    /// What was written up to here goes to the tables next.
     fn freeze(&self, _writer: &MutexGuard<'_, ()>) {
         let mut layers = self.layers_mut();
         let Layers { open, frozen } = &mut *layers;

@@ -1,5 +1,9 @@
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use std::sync::{OnceLock, Weak};
+use std::time::Duration;
 
 use proptest::prelude::*;
 
@@ -10,29 +14,43 @@ use crate::store::state::Row;
 use crate::store::state::tests::{A, B, TABLES, get, keeps_its_promises, put};
 
 /// Whose writes end when, and as, they are told to.
-#[derive(Debug)]
 struct Slow {
     below: Arc<MemoryState>,
     begun: SyncSender<()>,
     outcomes: Mutex<Receiver<Result<(), StoreError>>>,
+    /// What lies over it, where its reads are to be looked at.
+    over: OnceLock<Weak<Shared>>,
+    reads: AtomicUsize,
+}
+
+impl fmt::Debug for Slow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slow").finish_non_exhaustive()
+    }
 }
 
 impl Slow {
     fn over(below: Arc<MemoryState>) -> (Arc<Self>, Receiver<()>, SyncSender<Result<(), StoreError>>) {
         let (begun, begins) = sync_channel(100);
         let (outcome, outcomes) = sync_channel(100);
-        (Arc::new(Self { below, begun, outcomes: Mutex::new(outcomes) }), begins, outcome)
+        let outcomes = Mutex::new(outcomes);
+        (Arc::new(Self { below, begun, outcomes, over: OnceLock::new(), reads: AtomicUsize::new(0) }), begins, outcome)
     }
 }
 
 impl StateStore for Slow {
     fn read(&self) -> Result<Box<dyn Read + Send>, StoreError> {
+        if let Some(over) = self.over.get().and_then(Weak::upgrade) {
+            assert!(over.layers.try_write().is_err(), "the layers must not change before the tables are taken");
+            self.reads.fetch_add(1, Ordering::Relaxed);
+        }
         self.below.read()
     }
 
     fn write(&self, work: &mut dyn FnMut(&mut dyn Write) -> Result<(), StoreError>) -> Result<(), StoreError> {
         self.begun.send(()).unwrap();
-        self.outcomes.lock().unwrap().recv().unwrap()?;
+        // What nobody has an outcome for should not have been written.
+        self.outcomes.lock().unwrap().recv_timeout(Duration::from_secs(20)).unwrap()?;
         self.below.write(work)
     }
 
@@ -181,6 +199,16 @@ fn there_are_few_layers() {
 }
 
 #[test]
+fn a_reader_has_the_tables_that_its_layers_lie_over() {
+    let (below, _begins, _outcome) = Slow::over(MemoryState::new(TABLES));
+    let store = MemtableState::in_place(below.clone(), TABLES);
+    below.over.set(Arc::downgrade(&store.shared)).unwrap();
+    assert_eq!(get(&*store, A, "k"), None);
+    put(&*store, A, "k", "v");
+    assert_eq!(below.reads.load(Ordering::Relaxed), 2);
+}
+
+#[test]
 fn a_reader_beside_flushes_and_adoptions_sees_one_moment() {
     let dir = tempfile::tempdir().unwrap();
     let store = MemtableState::start(LmdbState::open(dir.path(), TABLES).unwrap(), TABLES).unwrap();
@@ -189,11 +217,11 @@ fn a_reader_beside_flushes_and_adoptions_sees_one_moment() {
         let value = number.to_be_bytes();
         store.write(&mut |to| to.put(A, b"one", &value).and_then(|()| to.put(B, b"two", &value))).unwrap();
     };
-    let ended = std::sync::atomic::AtomicBool::new(false);
+    let ended = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             (0..2_000).for_each(write);
-            ended.store(true, std::sync::atomic::Ordering::Release);
+            ended.store(true, Ordering::Release);
         });
         scope.spawn(|| {
             for number in 0..100_u32 {
@@ -205,7 +233,7 @@ fn a_reader_beside_flushes_and_adoptions_sees_one_moment() {
                 store.adopt(staged).unwrap();
             }
         });
-        while !ended.load(std::sync::atomic::Ordering::Acquire) {
+        while !ended.load(Ordering::Acquire) {
             let view = store.read().unwrap();
             assert_eq!(view.get(A, b"one").unwrap(), view.get(B, b"two").unwrap());
         }
