@@ -11,6 +11,7 @@
 //! What is in memory only is lost with the process. It is always the latest that is lost, and Raft's log has it again.
 
 mod flushing;
+mod key;
 mod layer;
 mod view;
 
@@ -82,7 +83,7 @@ impl StateStore for MemtableState {
         let writer = lock(&self.shared.writer);
         let mut view = self.shared.view()?;
         work(&mut view)?;
-        let waiting = self.shared.publish(&view.changed, &writer);
+        let waiting = self.shared.publish(view.changed, &writer);
         drop(writer);
         if self.thread.is_none() && waiting.bytes >= IN_PLACE_SIZE_BYTES {
             self.shared.flush()?;
@@ -136,12 +137,12 @@ impl Shared {
         // While nothing can be frozen or forgotten: the tables are those that these layers lie over, or have the frozen ones already.
         let below = self.below.read()?;
         drop(layers);
-        Ok(View { changed: vec![Changes::new(); self.tables.len()], layers: newest_first, below, tables: self.tables })
+        Ok(View { changed: Changes::none(self.tables.len()), layers: newest_first, below, tables: self.tables })
     }
 
     /// Has readers see the changes. Returns how much there is to flush.
-    fn publish(&self, changed: &[Changes], _writer: &MutexGuard<'_, ()>) -> Amount {
-        if changed.iter().all(Changes::is_empty) {
+    fn publish(&self, changed: Changes, _writer: &MutexGuard<'_, ()>) -> Amount {
+        if changed.is_empty() {
             return Amount::default();
         }
         // Only who writes changes these.
@@ -194,11 +195,11 @@ impl Shared {
     fn write_below(&self, layers: &[Arc<Layer>]) -> Result<(), StoreError> {
         self.below.write(&mut |to| {
             for (number, table) in self.tables.iter().enumerate() {
-                let runs = layers.iter().rev().map(|layer| layer.table(number).range(&[], None)).collect();
+                let runs = layers.iter().rev().map(|layer| layer.all(number)).collect();
                 for (key, value) in Merged::of(runs) {
                     match value {
-                        Some(value) => to.put(*table, key, value)?,
-                        None => to.delete(*table, key)?,
+                        Some(value) => to.put(*table, key.bytes, value)?,
+                        None => to.delete(*table, key.bytes)?,
                     }
                 }
             }

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::layer::{self, Changes, Layer, Merged, Run};
+use super::key::KeyRef;
+use super::layer::{Changes, Layer, Merged, Run};
 use crate::store::StoreError;
 use crate::store::state::{Read, Row, Table, Write};
 
 /// One moment of it all; and, for the one who writes, what was changed since.
 pub(super) struct View {
-    /// Table by table.
-    pub(super) changed: Vec<Changes>,
+    pub(super) changed: Changes,
     /// The newest first.
     pub(super) layers: Vec<Arc<Layer>>,
     pub(super) below: Box<dyn Read + Send>,
@@ -27,21 +27,22 @@ impl View {
 
     /// What is said above the tables of a range of one, the newest first.
     fn runs(&self, table: usize, from: &[u8], to: Option<&[u8]>) -> Vec<Run<'_>> {
-        let mut runs = vec![layer::range_of(&self.changed[table], from, to)];
-        runs.extend(self.layers.iter().map(|layer| layer.table(table).range(from, to)));
+        let (from, to) = (KeyRef::of(from), to.map(KeyRef::of));
+        let mut runs = vec![self.changed.range(table, from, to)];
+        runs.extend(self.layers.iter().map(|layer| layer.range(table, from, to)));
         runs
     }
 
     /// What is said of a row above the tables.
     fn said(&self, table: usize, key: &[u8]) -> Option<Option<&[u8]>> {
-        let changed = self.changed[table].get(key).map(Option::as_deref);
-        changed.or_else(|| self.layers.iter().find_map(|layer| layer.table(table).get(key)))
+        let key = KeyRef::of(key);
+        let changed = self.changed.get(table, key);
+        changed.or_else(|| self.layers.iter().find_map(|layer| layer.get(table, key)))
     }
 
-    fn change(&mut self, table: Table, key: &[u8], value: Option<Vec<u8>>) -> Result<(), StoreError> {
+    fn change(&mut self, table: Table, key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
         let table = self.number(table)?;
-        self.changed[table].insert(key.to_vec(), value);
-        Ok(())
+        self.changed.change(table, key, value)
     }
 }
 
@@ -63,17 +64,17 @@ impl Read for View {
         let mut above = Merged::of(self.runs(self.number(table)?, from, to)).peekable();
         let mut goes_on = true;
         self.below.scan(table, from, to, &mut |key, value| {
-            while goes_on && let Some((above, value)) = above.next_if(|(above, _)| *above < key) {
-                goes_on = value.is_none_or(|value| each(above, value));
+            while goes_on && let Some((above, value)) = above.next_if(|(above, _)| above.bytes < key) {
+                goes_on = value.is_none_or(|value| each(above.bytes, value));
             }
             // What is said above of the same row counts.
-            let said = if goes_on { above.next_if(|(above, _)| *above == key) } else { None };
+            let said = if goes_on { above.next_if(|(above, _)| above.bytes == key) } else { None };
             let value = said.map_or(Some(value), |(_, said)| said);
             goes_on = goes_on && value.is_none_or(|value| each(key, value));
             goes_on
         })?;
         while goes_on && let Some((key, value)) = above.next() {
-            goes_on = value.is_none_or(|value| each(key, value));
+            goes_on = value.is_none_or(|value| each(key.bytes, value));
         }
         Ok(())
     }
@@ -88,21 +89,21 @@ impl Read for View {
             let above = ends.reduce(|one, other| if other.0 > one.0 { other } else { one });
             let below = self.below.last(table, from, &before)?;
             let Some((key, value)) = above else { return Ok(below) };
-            if below.as_ref().is_some_and(|(below, _)| below.as_slice() > key) {
+            if below.as_ref().is_some_and(|(below, _)| below.as_slice() > key.bytes) {
                 return Ok(below);
             }
             if let Some(value) = value {
-                return Ok(Some((key.to_vec(), value.to_vec())));
+                return Ok(Some((key.bytes.to_vec(), value.to_vec())));
             }
             // It was removed: what goes before it.
-            before = key.to_vec();
+            before = key.bytes.to_vec();
         }
     }
 }
 
 impl Write for View {
     fn put(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-        self.change(table, key, Some(value.to_vec()))
+        self.change(table, key, Some(value))
     }
 
     fn delete(&mut self, table: Table, key: &[u8]) -> Result<(), StoreError> {
