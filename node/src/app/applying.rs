@@ -3,8 +3,9 @@
 //! What is there at one time is one transaction. Its replies go out from inside it, since the entries are on a
 //! majority's disks already; whatever others can see follows the commit.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
+use std::vec;
 
 use bytes::Bytes;
 use chat::{AccountId, Change, Command, Cursor, Notice};
@@ -39,14 +40,14 @@ impl Application for App {
 
     fn apply(&self, entries: &mut dyn Entries) -> Result<(), StoreError> {
         self.failure.borrow().clone().map_or(Ok(()), Err)?;
-        let mut steps = Steps { taken: VecDeque::new(), entries };
+        let mut steps = Steps { taken: Vec::new().into_iter(), entries };
         loop {
             let done = self.commit(&mut steps)?;
             if done.check {
                 // Right after the commit, before any other: the state is that of the check's index.
                 self.digests.compute(done.at, self.store.read()?);
             }
-            if !steps.are_left()? {
+            if !steps.take() {
                 return Ok(());
             }
         }
@@ -90,7 +91,7 @@ impl App {
                     put(following.to, Key::Term(step.at), &step.term)?;
                 }
                 following.follow(step)?;
-                if steps.taken.is_empty() || done.check {
+                if steps.taken.len() == 0 || done.check {
                     following.reply();
                 }
                 if done.check {
@@ -100,7 +101,7 @@ impl App {
             let Following { to, held, .. } = following;
             held.write(to)?;
             put(to, Key::Cursor, &done.at)?;
-            if steps.taken.is_empty() {
+            if steps.taken.len() == 0 {
                 to.put(Key::Applied.table(), &Key::Applied.bytes(), &steps.entries.applied())?;
             }
             Ok(())
@@ -149,24 +150,24 @@ struct Done {
 
 /// The entries as they are taken, piece by piece.
 struct Steps<'a> {
-    taken: VecDeque<Step>,
+    taken: vec::IntoIter<Committed>,
     entries: &'a mut dyn Entries,
 }
 
 impl Steps<'_> {
     fn next(&mut self) -> Result<Option<Step>, StoreError> {
-        self.are_left()?;
-        Ok(self.taken.pop_front())
+        self.take();
+        self.taken.next().map(Step::of).transpose()
     }
 
-    /// Takes more where none is left.
-    fn are_left(&mut self) -> Result<bool, StoreError> {
-        while self.taken.is_empty()
+    /// Takes more where none is left. Whether there is any.
+    fn take(&mut self) -> bool {
+        while self.taken.len() == 0
             && let Some(more) = self.entries.next()
         {
-            self.taken = more.into_iter().map(Step::of).collect::<Result<_, _>>()?;
+            self.taken = more.into_iter();
         }
-        Ok(!self.taken.is_empty())
+        self.taken.len() > 0
     }
 }
 

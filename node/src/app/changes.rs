@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::held::Held;
 use super::keys::{self, Key};
+use super::tables::Tables;
 use super::value;
 use crate::store::StoreError;
 use crate::store::state::Write;
@@ -22,10 +23,20 @@ pub(super) fn write(to: &mut dyn Write, held: &mut Held, change: &Change) -> Res
         Change::PutSession(session) => held.sessions.put(session.id, session.clone()),
         Change::RemoveSession { session, account, device } => {
             held.sessions.remove(*session);
+            held.note_forgotten(*session);
             remove_session(to, *session, *account, *device)?;
         }
-        Change::Remember { session, seq, reply } => put(to, Key::Reply(*session, *seq), reply)?,
-        Change::Forget { session, seq } => remove(to, Key::Reply(*session, *seq))?,
+        Change::Remember { session, seq, reply } => {
+            held.note_remembered(*session, *seq);
+            put(to, Key::Reply(*session, *seq), reply)?;
+        }
+        Change::Forget { session, seq } => {
+            // Said of every message, and mostly of nothing: what stores a message is not remembered.
+            if held.may_remember(*session, *seq, || Tables(to).first_remembered(*session))? {
+                held.note_forgotten(*session);
+                remove(to, Key::Reply(*session, *seq))?;
+            }
+        }
         Change::AddConversation(conversation) => {
             add_conversation(to, conversation)?;
             held.pairs.put(conversation.members, conversation.id);

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use chat::{Account, AccountId, Conversation, ConversationId, Member, MessageId, NameKey, Session, SessionId};
+use chat::{Account, AccountId, Conversation, ConversationId, Member, MessageId, NameKey, Seq, Session, SessionId};
 use serde::Serialize;
 
 use super::changes::{put, remove};
@@ -16,7 +16,7 @@ use super::keys::Key;
 use crate::store::StoreError;
 use crate::store::state::Write;
 
-/// So many rows are kept between transactions, some 300 bytes each; with more, none is. Each who sends needs about eight.
+/// So many rows are kept between transactions, some 300 bytes each; with more, none is. Each who sends needs about nine.
 const KEPT_MAX: usize = 16 * 1024;
 
 /// See the module. What is not written yet belongs to the transaction under way, and is worth nothing if that fails.
@@ -30,6 +30,8 @@ pub(super) struct Held {
     pub(super) pairs: Rows<(AccountId, AccountId), ConversationId>,
     /// The greatest id of a message that each sender has, if it has any. New ones are nearly always greater, and need not be looked for.
     newest_ids: HashMap<AccountId, Option<MessageId>>,
+    /// The first command of each session whose reply is remembered, if there is any. Mostly there is none, and nothing to be forgotten.
+    first_remembered: HashMap<SessionId, Option<Seq>>,
 }
 
 /// The rows of one table that were looked at.
@@ -115,6 +117,33 @@ impl Held {
         }
     }
 
+    /// Whether the session may remember a reply to a command that is not after this one; looked up where it was not before.
+    pub(super) fn may_remember(
+        &mut self,
+        session: SessionId,
+        seq: Seq,
+        look_up: impl FnOnce() -> Result<Option<Seq>, StoreError>,
+    ) -> Result<bool, StoreError> {
+        let first = match self.first_remembered.get(&session) {
+            Some(first) => *first,
+            None => look_up()?,
+        };
+        self.first_remembered.insert(session, first);
+        Ok(first.is_some_and(|first| first <= seq))
+    }
+
+    /// The session remembers the reply to this command.
+    pub(super) fn note_remembered(&mut self, session: SessionId, seq: Seq) {
+        if let Some(first) = self.first_remembered.get_mut(&session) {
+            *first = Some(first.map_or(seq, |first| first.min(seq)));
+        }
+    }
+
+    /// The session remembers less than it did.
+    pub(super) fn note_forgotten(&mut self, session: SessionId) {
+        self.first_remembered.remove(&session);
+    }
+
     /// Writes what was changed, within the transaction that it was changed in.
     pub(super) fn write(&mut self, to: &mut dyn Write) -> Result<(), StoreError> {
         self.accounts.write(to, |id| Key::Account(*id))?;
@@ -126,9 +155,10 @@ impl Held {
     }
 
     fn len(&self) -> usize {
-        let Self { accounts, names, sessions, conversations, members, pairs, newest_ids } = self;
-        let of_people = accounts.values.len() + names.values.len() + sessions.values.len() + newest_ids.len();
-        of_people + conversations.values.len() + members.values.len() + pairs.values.len()
+        let Self { accounts, names, sessions, conversations, members, pairs, newest_ids, first_remembered } = self;
+        let of_people = accounts.values.len() + names.values.len() + newest_ids.len();
+        let of_sessions = sessions.values.len() + first_remembered.len();
+        of_people + of_sessions + conversations.values.len() + members.values.len() + pairs.values.len()
     }
 }
 
@@ -210,5 +240,22 @@ mod tests {
         assert_eq!(held.newest_id(ONE, unseen).unwrap(), Some(MessageId(10)));
         held.note_id(ONE, MessageId(11));
         assert_eq!(held.newest_id(ONE, unseen).unwrap(), Some(MessageId(11)));
+    }
+
+    #[test]
+    fn what_is_remembered_first_is_looked_up_once_and_again_when_something_was_forgotten() {
+        let session = SessionId(7);
+        let mut held = Held::default();
+        held.note_remembered(session, Seq(9));
+        assert!(!held.may_remember(session, Seq(3), || Ok(None)).unwrap());
+        let unseen = || panic!("it was looked up before");
+        assert!(!held.may_remember(session, Seq(9), unseen).unwrap());
+        held.note_remembered(session, Seq(10));
+        held.note_remembered(session, Seq(12));
+        assert!(!held.may_remember(session, Seq(9), unseen).unwrap());
+        assert!(held.may_remember(session, Seq(10), unseen).unwrap());
+        held.note_forgotten(session);
+        assert!(!held.may_remember(session, Seq(11), || Ok(Some(Seq(12)))).unwrap());
+        assert!(held.may_remember(session, Seq(12), unseen).unwrap());
     }
 }

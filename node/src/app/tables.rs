@@ -81,6 +81,17 @@ impl Tables<'_> {
         self.get(Key::Reply(session, seq))
     }
 
+    /// The first command of the session whose reply is remembered.
+    pub(super) fn first_remembered(&self, session: SessionId) -> Result<Option<Seq>, StoreError> {
+        let (from, to) = keys::beginning_with(session.0);
+        let mut first = None;
+        self.scan(keys::REPLIES, &from, Some(&to), |key, _: Reply| {
+            first = keys::last_number(key).map(Seq);
+            false
+        })?;
+        Ok(first)
+    }
+
     pub(super) fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>, StoreError> {
         self.get(Key::Conversation(id))
     }

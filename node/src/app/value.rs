@@ -11,7 +11,7 @@ use crate::store::StoreError;
 const VERSION: u8 = 1;
 
 /// What most records take, a message of a few lines included.
-const SIZE_BYTES: usize = 256;
+const SIZE_BYTES: usize = 512;
 
 pub(super) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(SIZE_BYTES);

@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use chat::{ConversationId, Notice, Seq, Timestamp};
+use chat::{ConversationId, Notice, REMEMBERED_REPLIES, Seq, Timestamp};
 use futures::FutureExt as _;
 
 use super::super::changes;
-use super::super::keys::{ACCOUNTS, Key};
+use super::super::keys::{self, ACCOUNTS, Key};
 use super::*;
 use crate::raft::application::Entries;
 use crate::store::state::{Read, Staged, Write};
@@ -72,6 +72,40 @@ fn what_an_earlier_build_remembered_of_stored_messages_makes_no_difference() {
     assert_eq!(upgraded.digest(), plain.digest());
     remembered(2, &Reply::Rejected(chat::Rejection::NoSuchAccount));
     assert_ne!(upgraded.digest(), plain.digest(), "refusals count");
+}
+
+#[test]
+fn refusals_are_remembered_for_as_long_as_was_promised() {
+    let mut replica = Replica::in_memory();
+    let (_, session) = replica.joined("alice");
+    let mut remembered_after = |to: &str| {
+        let numbering = replica.app.session(session).unwrap().unwrap().numbering;
+        replica.then(send(session, numbering, MessageId(u128::from(replica.next)), to, "text"));
+        let mut numbers = Vec::new();
+        let mut each = |key: &[u8], _: &[u8]| {
+            numbers.extend(keys::last_number(key));
+            true
+        };
+        replica.app.store.read().unwrap().scan(keys::REPLIES, &[], None, &mut each).unwrap();
+        (numbering.high_water.next().0, numbers)
+    };
+    assert_eq!(remembered_after("nobody"), (1, vec![1]));
+    assert_eq!(remembered_after("alice"), (2, vec![1]));
+    assert_eq!(remembered_after("nobody"), (3, vec![1, 3]));
+    for number in 4..=REMEMBERED_REPLIES {
+        assert_eq!(remembered_after("alice"), (number, vec![1, 3]));
+    }
+    assert_eq!(remembered_after("alice"), (REMEMBERED_REPLIES + 1, vec![3]));
+    assert_eq!(remembered_after("alice"), (REMEMBERED_REPLIES + 2, vec![3]));
+    // There is nothing left, and then something again.
+    assert_eq!(remembered_after("alice"), (REMEMBERED_REPLIES + 3, vec![]));
+    assert_eq!(remembered_after("alice"), (REMEMBERED_REPLIES + 4, vec![]));
+    let refused = REMEMBERED_REPLIES + 5;
+    assert_eq!(remembered_after("nobody"), (refused, vec![refused]));
+    for number in refused + 1..refused + REMEMBERED_REPLIES {
+        assert_eq!(remembered_after("alice"), (number, vec![refused]));
+    }
+    assert_eq!(remembered_after("alice"), (refused + REMEMBERED_REPLIES, vec![]));
 }
 
 #[test]
