@@ -19,6 +19,7 @@ use wire::{Code, Refusal};
 use crate::access::Granted;
 use crate::blocking::off_the_runtime;
 use crate::hub::{Hub, Updates};
+use crate::ids::Ids;
 use crate::link::unexpected;
 use crate::login;
 use crate::outbox::Progress;
@@ -84,6 +85,7 @@ impl Client {
             reach,
             hub,
             signed: watch::Sender::new(None),
+            ids: Ids::default(),
             queued: Notify::new(),
             settled: broadcast::Sender::new(SETTLED_WAITING_MAX),
             sending_trouble: Mutex::default(),
@@ -157,7 +159,7 @@ impl Client {
         if let To::Name(name) = &to {
             check_length(name)?;
         }
-        let id = id.unwrap_or_else(fresh_id);
+        let id = id.unwrap_or_else(|| self.shared.ids.next());
         let (queued_to, queued_text, now_ms) = (to.clone(), text.clone(), clock::now_ms());
         self.profile(move |profile| profile.queue(account, id, &queued_to, &queued_text, now_ms)).await?;
         self.queued_now(id, to, text, now_ms);
@@ -169,7 +171,7 @@ impl Client {
     pub async fn send_draft(&self, draft: Draft) -> Result<MessageId, ClientError> {
         let Signed { account, .. } = self.shared.signed()?;
         Text::parse(draft.text.as_str()).map_err(Refusal::from)?;
-        let (id, queued, now_ms) = (fresh_id(), draft.clone(), clock::now_ms());
+        let (id, queued, now_ms) = (self.shared.ids.next(), draft.clone(), clock::now_ms());
         self.profile(move |profile| profile.queue_draft(account, id, &queued, now_ms)).await?;
         self.queued_now(id, To::Account(draft.with), draft.text, now_ms);
         Ok(id)
@@ -416,10 +418,4 @@ fn returned(info: &MessageInfo) -> ClientError {
 
 fn unknown_message(id: MessageId) -> ClientError {
     ClientError::new(Code::NoSuchConversation, format!("This account has sent no message with the id {id}."))
-}
-
-/// A ULID of now.
-fn fresh_id() -> MessageId {
-    let chance = u128::from_be_bytes(login::fresh());
-    MessageId(ulid::Ulid::from_parts(clock::now_ms(), chance).0)
 }

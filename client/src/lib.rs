@@ -24,6 +24,7 @@ mod failover;
 mod feed;
 mod find;
 mod hub;
+mod ids;
 mod link;
 mod login;
 mod outbox;

@@ -14,6 +14,7 @@ use wire::{Code, Refusal};
 use crate::ClientError;
 use crate::blocking::off_the_runtime;
 use crate::hub::Hub;
+use crate::ids::Ids;
 use crate::link::{Link, Trouble};
 use crate::profile::{KeptSession, Profile};
 use crate::reach::Reach;
@@ -46,6 +47,7 @@ pub(crate) struct Shared {
     pub(crate) reach: Reach,
     pub(crate) hub: Hub,
     pub(crate) signed: watch::Sender<Option<Signed>>,
+    pub(crate) ids: Ids,
     /// There is something new to send.
     pub(crate) queued: Notify,
     /// Messages that were settled here. Whoever lags looks into the outbox instead.

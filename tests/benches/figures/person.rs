@@ -42,11 +42,11 @@ fn new_token() -> Token {
     Token(token)
 }
 
-/// A ULID, as real clients give: the time in milliseconds before what chance makes of the rest, so that ids lie in the order of sending.
-fn new_id() -> MessageId {
+/// A ULID, as real clients give: the time in milliseconds before what chance makes of the rest, and greater than the one before.
+fn new_id(before: Option<MessageId>) -> MessageId {
     let ms = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later than 1970").as_millis();
     let chance = u128::from(rand::rngs::OsRng.next_u64()) << 16 | u128::from(rand::rngs::OsRng.next_u32() as u16);
-    MessageId(ms << 80 | chance)
+    MessageId((ms << 80 | chance).max(before.map_or(0, |before| before.0 + 1)))
 }
 
 /// Somebody who is logged in over one stream.
@@ -210,7 +210,7 @@ impl Person {
 
     fn next_message(&mut self, to: &str, text: String) -> Request {
         self.seq = self.seq.next();
-        let id = new_id();
+        let id = new_id(self.last);
         let follows = self.last.replace(id);
         Request::Send { seq: self.seq, follows, id, to: To::Name(to.to_owned()), text }
     }
