@@ -219,7 +219,7 @@ impl Driver {
     /// A help, not a need: whoever misses it sees our standing, and founds as well.
     fn tell_found(&self, to: PeerId, record: FoundingRecord) {
         let net = Arc::clone(&self.formation.net);
-        self.formation.tasks.spawn(async move { net.ask(to, PeerRequest::Found(record), PROMISE_WITHIN).await });
+        self.formation.tasks.spawn(async move { net.ask(to, &PeerRequest::Found(record), PROMISE_WITHIN).await });
     }
 
     fn ask_admission(&mut self, via: PeerId) {
@@ -245,7 +245,7 @@ impl Driver {
         }
         let net = Arc::clone(&self.formation.net);
         self.asks.spawn(async move {
-            let answer: Result<PeerAnswer, AskError> = net.ask(peer, request, within).await;
+            let answer: Result<PeerAnswer, AskError> = net.ask(peer, &request, within).await;
             (peer, answer.ok().and_then(event))
         });
     }

@@ -39,9 +39,14 @@ impl Line {
 
     /// Something to ask with.
     pub(super) async fn caller(&self, net: &Net, peer: PeerId) -> Result<PeerCaller, AskError> {
-        if let Some(caller) = self.current() {
-            return Ok(caller);
+        match self.current() {
+            Some(caller) => Ok(caller),
+            // Apart: it is rare, and what it may wait for would take room in every request.
+            None => Box::pin(self.opened(net, peer)).await,
         }
+    }
+
+    async fn opened(&self, net: &Net, peer: PeerId) -> Result<PeerCaller, AskError> {
         let _opening = self.opening.lock().await;
         // Whoever held it may have opened it.
         if let Some(caller) = self.current() {

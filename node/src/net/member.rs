@@ -198,7 +198,7 @@ impl Member {
             let asked_at = Instant::now();
             let answer = match leader {
                 Some(leader) if leader == self.node_id => here().await,
-                Some(leader) => self.forward(leader, request(), &mut leaders).await,
+                Some(leader) => self.forward(leader, &request(), &mut leaders).await,
                 None => PeerAnswer::NotLeader { leader: None },
             };
             match answer {
@@ -220,7 +220,7 @@ impl Member {
     async fn forward(
         &self,
         leader: NodeId,
-        request: PeerRequest,
+        request: &PeerRequest,
         leaders: &mut watch::Receiver<Option<NodeId>>,
     ) -> PeerAnswer {
         let Some(peer) = self.peer_of(leader) else { return PeerAnswer::NotLeader { leader: None } };
@@ -256,7 +256,7 @@ impl Member {
         }
         let Some(peer) = self.peer_of(leader) else { return Ok(()) };
         let request = PeerRequest::Presence { node_id: self.node_id, sessions };
-        self.net.ask(peer, request, within).await.map(|_| ()).map_err(|_| peer)
+        self.net.ask(peer, &request, within).await.map(|_| ()).map_err(|_| peer)
     }
 
     /// This node's view of Raft.

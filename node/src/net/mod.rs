@@ -214,7 +214,7 @@ impl Net {
     }
 
     /// Asks a peer and waits for its answer, opening a line to it first if there is none.
-    pub async fn ask(&self, peer: PeerId, request: PeerRequest, within: Duration) -> Result<PeerAnswer, AskError> {
+    pub async fn ask(&self, peer: PeerId, request: &PeerRequest, within: Duration) -> Result<PeerAnswer, AskError> {
         let line = Arc::clone(self.lines().entry(peer).or_default());
         let deadline = tokio::time::Instant::now() + within;
         let caller = match tokio::time::timeout_at(deadline, line.caller(self, peer)).await {

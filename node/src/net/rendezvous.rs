@@ -168,7 +168,7 @@ async fn visit(net: Arc<Net>, whom: Whom) -> Visit {
 }
 
 async fn introduce(net: &Net, peer: PeerId) -> Result<Candidate, AskError> {
-    match net.ask(peer, PeerRequest::Gather(net.candidate()), ANSWER_WITHIN).await {
+    match net.ask(peer, &PeerRequest::Gather(net.candidate()), ANSWER_WITHIN).await {
         // It must be the peer itself that speaks.
         Ok(PeerAnswer::Candidate(candidate)) if candidate.peer == peer => Ok(candidate),
         Ok(PeerAnswer::Refused(refusal)) => Err(AskError::Refused(refusal)),

@@ -44,7 +44,7 @@ impl Member {
         if peer == self.net.local() {
             return Some(Box::pin(self.answer(peer, request)).await);
         }
-        self.net.ask(peer, request, within).await.ok()
+        self.net.ask(peer, &request, within).await.ok()
     }
 
     /// All nodes, asked at the same time.

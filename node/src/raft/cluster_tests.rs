@@ -534,9 +534,9 @@ async fn nobody_stands_for_election_in_anothers_name() {
     let serving = tokio::spawn(async move { raft.serve(liar, Protocol::RaftControl, Box::pin(far)).await });
     let (caller, driver) = rpc::caller::<Ask, Answer>(Box::pin(near), FRAME_SIZE_MAX_BYTES);
     let driving = tokio::spawn(driver);
-    let stand = |candidate| {
+    let stand = async |candidate| {
         let request = VoteRequest::new(Vote::new(1_000, candidate), None);
-        caller.call(Ask::PreVote(request.into()))
+        caller.call(&Ask::PreVote(request.into())).await
     };
     assert!(matches!(stand(leader).await, Ok(Answer::Unable)));
     assert!(matches!(stand(liar).await, Ok(Answer::Voted { granted: false, .. })), "its log is behind");

@@ -41,7 +41,7 @@ impl ControlLine {
     /// Asks and waits for the answer.
     pub(super) async fn ask(&self, ask: Ask) -> io::Result<Answer> {
         let caller = self.attempt().await.map_err(|(_, error)| io::Error::other(error))?;
-        caller.call(ask).await.map_err(io::Error::other)
+        caller.call(&ask).await.map_err(io::Error::other)
     }
 
     /// The stream, or the opening of it that is under way.

@@ -98,16 +98,16 @@ pub enum CallError {
 impl<Q: Serialize, A> Caller<Q, A> {
     /// Asks and waits for the answer. Requests are sent in the order in which these futures are first polled. Dropping one gives up
     /// the answer, and the request if that was not sent yet.
-    pub async fn call(&self, request: Q) -> Result<A, CallError> {
+    pub async fn call(&self, request: &Q) -> Result<A, CallError> {
         self.call_by(&self.calls, request).await
     }
 
     /// The same, before all that waits for its turn: for what is rare, and asked so that somebody knows in time.
-    pub async fn call_first(&self, request: Q) -> Result<A, CallError> {
+    pub async fn call_first(&self, request: &Q) -> Result<A, CallError> {
         self.call_by(&self.first, request).await
     }
 
-    async fn call_by(&self, calls: &mpsc::UnboundedSender<Call<A>>, request: Q) -> Result<A, CallError> {
+    async fn call_by(&self, calls: &mpsc::UnboundedSender<Call<A>>, request: &Q) -> Result<A, CallError> {
         let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
         let frame = self.frame(id, request)?;
         let (answer, answered) = oneshot::channel();
@@ -115,7 +115,7 @@ impl<Q: Serialize, A> Caller<Q, A> {
         answered.await.map_err(|_| CallError::Lost)
     }
 
-    fn frame(&self, id: u64, request: Q) -> Result<Vec<u8>, CallError> {
+    fn frame(&self, id: u64, request: &Q) -> Result<Vec<u8>, CallError> {
         let frame = codec::encode(&Numbered { id, body: request });
         let max = self.shared.size_max_bytes;
         if frame.len() > max { Err(CallError::TooLarge { size: frame.len(), max }) } else { Ok(frame) }

@@ -29,7 +29,7 @@ async fn thousands_of_calls_each_get_their_own_answer() {
     tokio::spawn(serve(far, SIZE_MAX_BYTES, 64, |n: u64| async move { n * 2 }.boxed()));
     let calls = (0..3 * IN_FLIGHT_MAX as u64).map(|n| {
         let caller = caller.clone();
-        async move { assert_eq!(caller.call(n).await, Ok(n * 2)) }
+        async move { assert_eq!(caller.call(&n).await, Ok(n * 2)) }
     });
     futures::future::join_all(calls).await;
 }
@@ -49,7 +49,7 @@ async fn requests_are_sent_in_the_order_of_the_calls_also_while_they_wait_for_ot
     let mut calls = Vec::new();
     for n in 0..MANY {
         let caller = caller.clone();
-        let mut call = async move { caller.call(n).await }.boxed();
+        let mut call = async move { caller.call(&n).await }.boxed();
         match futures::poll!(tokio::task::unconstrained(&mut call)) {
             Poll::Pending => calls.push(tokio::spawn(call)),
             Poll::Ready(answered) => assert_eq!(answered, Ok(())),
@@ -107,9 +107,9 @@ async fn a_slow_answer_holds_up_no_other() {
     }));
     let slow = tokio::spawn({
         let caller = caller.clone();
-        async move { caller.call(true).await }
+        async move { caller.call(&true).await }
     });
-    assert_eq!(caller.call(false).await, Ok(false));
+    assert_eq!(caller.call(&false).await, Ok(false));
     assert!(!slow.is_finished());
     release.notify_one();
     assert_eq!(slow.await.expect("no panic"), Ok(true));
@@ -131,13 +131,13 @@ async fn what_goes_first_waits_for_no_place() {
     let slow: Vec<_> = (0..2 * IN_FLIGHT_MAX)
         .map(|_| {
             let caller = caller.clone();
-            tokio::spawn(async move { caller.call(true).await })
+            tokio::spawn(async move { caller.call(&true).await })
         })
         .collect();
     for _ in 0..IN_FLIGHT_MAX {
         arrivals.recv().await.expect("it serves");
     }
-    assert_eq!(caller.call_first(false).await, Ok(false));
+    assert_eq!(caller.call_first(&false).await, Ok(false));
     for call in slow {
         call.abort();
     }
@@ -149,7 +149,7 @@ async fn when_the_stream_ends_every_call_is_lost_and_the_caller_knows() {
     let caller = spawn_caller::<u64, u64>(near);
     let waiting = tokio::spawn({
         let caller = caller.clone();
-        async move { caller.call(1).await }
+        async move { caller.call(&1).await }
     });
     let (mut read, write) = tokio::io::split(far);
     codec::read::<Numbered<u64>>(&mut read, SIZE_MAX_BYTES).await.expect("a frame").expect("a call");
@@ -157,7 +157,7 @@ async fn when_the_stream_ends_every_call_is_lost_and_the_caller_knows() {
     drop((read, write));
     assert_eq!(waiting.await.expect("no panic"), Err(CallError::Lost));
     caller.closed().await;
-    assert_eq!(caller.call(2).await, Err(CallError::Lost));
+    assert_eq!(caller.call(&2).await, Err(CallError::Lost));
 }
 
 #[tokio::test]
@@ -165,9 +165,9 @@ async fn a_request_too_long_for_a_frame_is_not_sent() {
     let (near, far) = pair();
     let caller = spawn_caller::<String, u64>(near);
     tokio::spawn(serve(far, SIZE_MAX_BYTES, 8, |text: String| async move { text.len() as u64 }.boxed()));
-    let outcome = caller.call("x".repeat(SIZE_MAX_BYTES)).await;
+    let outcome = caller.call(&"x".repeat(SIZE_MAX_BYTES)).await;
     assert!(matches!(outcome, Err(CallError::TooLarge { max: SIZE_MAX_BYTES, .. })));
-    assert_eq!(caller.call("short".into()).await, Ok(5));
+    assert_eq!(caller.call(&"short".into()).await, Ok(5));
 }
 
 #[tokio::test(start_paused = true)]
@@ -186,7 +186,8 @@ async fn no_more_than_so_many_calls_are_under_way() {
         }
         .boxed()
     }));
-    futures::future::join_all((0..20).map(|n| caller.call(n))).await;
+    let asked = async |n| caller.call(&n).await;
+    futures::future::join_all((0..20).map(asked)).await;
     assert_eq!(most.load(Ordering::SeqCst), 3);
 }
 
@@ -206,7 +207,7 @@ async fn what_is_under_way_is_finished_though_the_asker_has_gone() {
         }
         .boxed()
     }));
-    let asking = tokio::spawn(async move { caller.call(1).await });
+    let asking = tokio::spawn(async move { caller.call(&1).await });
     started.notified().await;
     asking.abort();
     finish.notify_one();
