@@ -5,6 +5,7 @@
 //! the others.
 
 use std::collections::VecDeque;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use tokio::io::ReadHalf;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::task::AbortOnDropHandle;
 use wire::codec::{FrameError, FrameReader};
 use wire::message::{Ask, Request};
@@ -66,18 +67,23 @@ impl Requests {
 
     /// Takes requests from the stream until there is a reason not to.
     pub(super) async fn take(&mut self, mut frames: FrameReader<ReadHalf<BoxStream>>) -> End {
+        // Made once, and not for each request: both are entered into lists that all connections share.
+        let mut stopping = pin!(self.connection.context.stopping.clone().cancelled_owned());
+        let mut silence = pin!(sleep(SILENCE_MAX));
         loop {
+            let silent_since = Instant::now();
             tokio::select! {
-                () = self.connection.context.stopping.cancelled() => return End::Leaving,
+                () = &mut stopping => return End::Leaving,
                 () = over(&mut self.turn) => self.go_on().await,
                 Some(()) = self.beside.next() => {}
-                read = timeout(SILENCE_MAX, next(&self.permits, &mut frames)), if self.waiting.len() < WAITING_MAX => {
+                read = next(&self.permits, &mut frames), if self.waiting.len() < WAITING_MAX => {
                     match read {
-                        Ok(Ok(Some((ask, permit)))) => self.accept(ask, permit).await,
-                        Ok(Err(error)) => return broken(&error),
-                        Ok(Ok(None)) | Err(_) => return End::Gone,
+                        Ok(Some((ask, permit))) => self.accept(ask, permit).await,
+                        Ok(None) => return End::Gone,
+                        Err(error) => return broken(&error),
                     }
                 }
+                () = silence_of(silence.as_mut(), silent_since), if self.waiting.len() < WAITING_MAX => return End::Gone,
             }
         }
     }
@@ -137,6 +143,15 @@ async fn next(
 ) -> Result<Option<(Ask, OwnedSemaphorePermit)>, FrameError> {
     let permit = Arc::clone(permits).acquire_owned().await.expect("the semaphore is never closed");
     Ok(frames.next::<Ask>().await?.map(|ask| (ask, permit)))
+}
+
+/// Returns when nothing has happened since then for too long. Cancel safe.
+async fn silence_of(mut sleep: Pin<&mut Sleep>, since: Instant) {
+    sleep.as_mut().await;
+    while since.elapsed() < SILENCE_MAX {
+        sleep.as_mut().reset(since + SILENCE_MAX);
+        sleep.as_mut().await;
+    }
 }
 
 /// Returns when the turn is over; never, if it is nobody's.
