@@ -6,6 +6,10 @@ use crate::{
     Rejection, Reply, Seq, SessionId, Text, Timestamp, View, account, conversation,
 };
 
+/// What a message changes at most: for both members how far they are and their feeds, the message, the conversation, and of the session
+/// its numbering and what it remembers.
+const CHANGES_MAX: usize = 8;
+
 /// A message that has no place yet.
 pub(crate) struct Draft<'a> {
     pub(crate) id: MessageId,
@@ -89,6 +93,7 @@ fn store(view: &impl View, position: Cursor, sender: AccountId, recipient: &Acco
         sent_at: draft.at,
     };
     let mut outcome = Outcome::reply(stored(&message, recipient));
+    outcome.changes.reserve(CHANGES_MAX);
     for (account, member) in members {
         outcome.changes.push(Change::PutMember(conversation.id, account, member));
         outcome.changes.push(Change::PutFeed(account, position, FeedRow::Message { conversation: conversation.id }));

@@ -4,11 +4,11 @@
 //! people changes these again. They are kept here, as values, from one transaction to the next. What messages leave behind for good
 //! (themselves, their places, rows of feeds) does not change again and goes to the tables at once.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chat::{Account, AccountId, Conversation, ConversationId, Member, MessageId, NameKey, Seq, Session, SessionId};
+use foldhash::{HashMap, HashMapExt as _};
 use serde::Serialize;
 
 use super::changes::{put, remove};
