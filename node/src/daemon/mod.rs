@@ -83,10 +83,17 @@ impl From<StoreError> for DaemonError {
     }
 }
 
+/// How many threads carry what is asked and answered. Half of what the machine can run at once: the log, the state and the index have
+/// threads of their own, and tasks that wake each other across threads cost a tenth of all CPU (`cargo xtask bench cluster`, 64 clients,
+/// two cores).
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
+}
+
 /// Runs the daemon until it is told to stop.
 pub fn run(config: DaemonConfig) -> Result<(), DaemonError> {
     logging::start(config.log_format);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers()).enable_all().build();
     let runtime = runtime.map_err(|error| DaemonError::mendable(format!("cannot start: {error}")))?;
     // First of all: told to end while it waits for its disk, it ends in good order, too, once it has got so far.
     let signals = {
