@@ -12,6 +12,7 @@ use chat::{AccountId, Command, Cursor, Notice, SessionId};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 use wire::Refusal;
+use wire::blocking::while_others_go_on;
 use wire::message::{AccountChange, FromNode, Push};
 
 use crate::api::session::has_ended;
@@ -122,7 +123,10 @@ impl Feed {
         }
         let up_to = *self.applied.borrow();
         loop {
-            let rows = self.context.read(self.context.app.feed(account, self.listener.from, ROWS_READ_MAX))?;
+            let read = || self.context.app.feed(account, self.listener.from, ROWS_READ_MAX);
+            // What is behind by much may be on the disk only, each message on a page of its own.
+            let is_behind = up_to.0.saturating_sub(self.listener.from.0) > ROWS_READ_MAX as u64;
+            let rows = self.context.read(if is_behind { while_others_go_on(read) } else { read() })?;
             let at_end = rows.len() < ROWS_READ_MAX;
             for (cursor, event) in rows {
                 self.say(Push::Feed { cursor, event }).await?;

@@ -76,14 +76,15 @@ impl Requests {
                 () = &mut stopping => return End::Leaving,
                 () = over(&mut self.turn) => self.go_on().await,
                 Some(()) = self.beside.next() => {}
-                read = next(&self.permits, &mut frames), if self.waiting.len() < WAITING_MAX => {
+                read = unless_silent(next(&self.permits, &mut frames), silence_of(silence.as_mut(), silent_since)),
+                    if self.waiting.len() < WAITING_MAX =>
+                {
                     match read {
-                        Ok(Some((ask, permit))) => self.accept(ask, permit).await,
-                        Ok(None) => return End::Gone,
-                        Err(error) => return broken(&error),
+                        Some(Ok(Some((ask, permit)))) => self.accept(ask, permit).await,
+                        None | Some(Ok(None)) => return End::Gone,
+                        Some(Err(error)) => return broken(&error),
                     }
                 }
-                () = silence_of(silence.as_mut(), silent_since), if self.waiting.len() < WAITING_MAX => return End::Gone,
             }
         }
     }
@@ -145,6 +146,16 @@ async fn next(
     Ok(frames.next::<Ask>().await?.map(|ask| (ask, permit)))
 }
 
+/// What is read; none once there was silence. What has come counts, though it is looked at only after that time: it may have been this
+/// node that stood still. Cancel safe, if both are.
+async fn unless_silent<T>(read: impl Future<Output = T>, silence: impl Future<Output = ()>) -> Option<T> {
+    tokio::select! {
+        biased;
+        read = read => Some(read),
+        () = silence => None,
+    }
+}
+
 /// Returns when nothing has happened since then for too long. Cancel safe.
 async fn silence_of(mut sleep: Pin<&mut Sleep>, since: Instant) {
     sleep.as_mut().await;
@@ -187,4 +198,19 @@ async fn answer_beside(connection: Arc<Connection>, ask: Ask, permit: OwnedSemap
     let result = answer::answer(&connection, ask).await;
     connection.say(connection.answered(id, result)).await;
     drop((costly, permit));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_has_come_counts_though_the_time_is_over() {
+        for _ in 0..100 {
+            assert_eq!(unless_silent(ready(1), ready(())).await, Some(1));
+        }
+        assert_eq!(unless_silent(pending::<u8>(), ready(())).await, None);
+    }
 }

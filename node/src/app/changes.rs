@@ -31,8 +31,9 @@ pub(super) fn write(to: &mut dyn Write, held: &mut Held, change: &Change) -> Res
             put(to, Key::Reply(*session, *seq), reply)?;
         }
         Change::Forget { session, seq } => {
-            // Said of every message, and mostly of nothing: what stores a message is not remembered.
-            if held.may_remember(*session, *seq, || Tables(to).first_remembered(*session))? {
+            // Said of every message, and mostly of nothing: what stores a message is not remembered. Earlier ones are forgotten already, and
+            // may be many that the tables still have to be told of: they are not looked at again.
+            if held.may_remember(*session, *seq, || Tables(to).first_remembered(*session, *seq))? {
                 held.note_forgotten(*session);
                 remove(to, Key::Reply(*session, *seq))?;
             }

@@ -4,11 +4,12 @@
 //! people changes these again. They are kept here, as values, from one transaction to the next. What messages leave behind for good
 //! (themselves, their places, rows of feeds) does not change again and goes to the tables at once.
 
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chat::{Account, AccountId, Conversation, ConversationId, Member, MessageId, NameKey, Seq, Session, SessionId};
-use foldhash::{HashMap, HashMapExt as _};
+use foldhash::HashMap;
+use foldhash::fast::RandomState as Fast;
 use serde::Serialize;
 
 use super::changes::{put, remove};
@@ -23,7 +24,8 @@ const KEPT_MAX: usize = 16 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Held {
     pub(super) accounts: Rows<AccountId, Account>,
-    pub(super) names: Rows<NameKey, AccountId>,
+    /// By a hash that stands up to names chosen for it: whoever writes to a name that is nobody's has it looked up.
+    pub(super) names: Rows<NameKey, AccountId, std::hash::RandomState>,
     pub(super) sessions: Rows<SessionId, Session>,
     pub(super) conversations: Rows<ConversationId, Conversation>,
     pub(super) members: Rows<(ConversationId, AccountId), Member>,
@@ -36,20 +38,20 @@ pub(super) struct Held {
 
 /// The rows of one table that were looked at.
 #[derive(Debug)]
-pub(super) struct Rows<K, V> {
+pub(super) struct Rows<K, V, S = Fast> {
     /// None: there is no such row, or none any more.
-    values: HashMap<K, Option<V>>,
+    values: std::collections::HashMap<K, Option<V>, S>,
     /// Which of them are not in the table yet.
     changed: Vec<K>,
 }
 
-impl<K, V> Default for Rows<K, V> {
+impl<K, V, S: Default> Default for Rows<K, V, S> {
     fn default() -> Self {
-        Self { values: HashMap::new(), changed: Vec::new() }
+        Self { values: std::collections::HashMap::default(), changed: Vec::new() }
     }
 }
 
-impl<K: Eq + Hash + Clone, V: Clone> Rows<K, V> {
+impl<K: Eq + Hash + Clone, V: Clone, S: BuildHasher> Rows<K, V, S> {
     /// The row as it is now; looked up in the table where it was not before.
     pub(super) fn get(
         &mut self,

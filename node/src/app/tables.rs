@@ -81,9 +81,10 @@ impl Tables<'_> {
         self.get(Key::Reply(session, seq))
     }
 
-    /// The first command of the session whose reply is remembered.
-    pub(super) fn first_remembered(&self, session: SessionId) -> Result<Option<Seq>, StoreError> {
-        let (from, to) = keys::beginning_with(session.0);
+    /// The first command of the session, of this one and those after it, whose reply is remembered.
+    pub(super) fn first_remembered(&self, session: SessionId, from: Seq) -> Result<Option<Seq>, StoreError> {
+        let (_, to) = keys::beginning_with(session.0);
+        let from = Key::Reply(session, from).bytes();
         let mut first = None;
         self.scan(keys::REPLIES, &from, Some(&to), |key, _: Reply| {
             first = keys::last_number(key).map(Seq);

@@ -21,6 +21,7 @@ use crate::net::Cluster;
 use crate::net::member::{Member, Report};
 use crate::presence::{Event, Presence};
 use crate::raft::{NodeId, RaftError, RaftState};
+use wire::blocking::while_others_go_on;
 
 /// How long to wait before the founding record is proposed again where that failed.
 const FOUND_AGAIN_AFTER: Duration = Duration::from_millis(50);
@@ -213,7 +214,8 @@ pub(super) async fn keep_presence(member: Arc<Member>, mut reported: mpsc::Recei
 
 /// None: the state cannot be read, which ends the node elsewhere.
 fn look(member: &Member) -> Option<Event> {
-    let connected = member.app().connected_sessions().ok()?;
+    // All that there are.
+    let connected = while_others_go_on(|| member.app().connected_sessions()).ok()?;
     let nodes = member.roster().into_iter().filter(|node| !node.removed);
     Some(Event::Tick {
         connected: connected.into_iter().map(|(session, _, at)| (session, at)).collect(),

@@ -221,7 +221,7 @@ fn check() -> Entry {
     Entry::Cluster(ClusterCommand::Check)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn three_nodes_found_a_cluster_and_each_of_them_takes_what_is_proposed() {
     let town = Town::of(3, 3);
     for number in 1..=3 {
@@ -249,7 +249,7 @@ async fn a_cluster_that_says_it_can_be_written_to_is_founded() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_leader_that_is_cut_off_is_replaced_and_says_that_it_cannot_write() {
     let town = Town::of(3, 3);
     let leader = town.leader(1).await;

@@ -290,7 +290,7 @@ mod tests {
         replied.await.expect("it replies");
     }
 
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn under_load_replies_do_not_wait_for_the_transaction_that_many_share() {
         let (counter, applier, mut seen) = counting();
         for index in 1..=2_000 {

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 
 use chat::{Conversation, ConversationId, Cursor, Message};
 use tokio::sync::watch;
-use wire::blocking::is_done_in_place;
+use wire::blocking::{is_done_in_place, while_others_go_on};
 
 use super::index::{Extent, Postings, Progress};
 use crate::app::keys::{self, Key};
@@ -324,7 +324,7 @@ impl Drop for Indexer {
         self.shared.news.notify_one();
         if let Some(thread) = self.thread.take() {
             // It has nothing left to say.
-            let _ = thread.join();
+            let _ = while_others_go_on(|| thread.join());
         }
     }
 }

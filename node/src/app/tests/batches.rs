@@ -9,6 +9,7 @@ use futures::FutureExt as _;
 
 use super::super::changes;
 use super::super::keys::{self, ACCOUNTS, Key};
+use super::super::tables::Tables;
 use super::*;
 use crate::raft::application::Entries;
 use crate::store::state::{Read, Staged, Write};
@@ -106,6 +107,24 @@ fn refusals_are_remembered_for_as_long_as_was_promised() {
         assert_eq!(remembered_after("alice"), (number, vec![refused]));
     }
     assert_eq!(remembered_after("alice"), (refused + REMEMBERED_REPLIES, vec![]));
+}
+
+#[test]
+fn of_many_refusals_the_last_are_remembered_and_no_others() {
+    let mut replica = Replica::in_memory();
+    let (_, session) = replica.joined("alice");
+    for number in 1..=2 * REMEMBERED_REPLIES {
+        let numbering = replica.app.session(session).unwrap().unwrap().numbering;
+        replica.then(send(session, numbering, MessageId(u128::from(number)), "nobody", "text"));
+        let state = replica.app.store.read().unwrap();
+        let first = number.saturating_sub(REMEMBERED_REPLIES) + 1;
+        // From anywhere on: whoever forgets one has forgotten those before it.
+        for (from, found) in [(0, first), (first, first), (number, number)] {
+            assert_eq!(Tables(&*state).first_remembered(session, Seq(from)), Ok(Some(Seq(found))));
+        }
+        assert_eq!(Tables(&*state).first_remembered(session, Seq(number + 1)), Ok(None));
+        assert_eq!(Tables(&*state).remembered(session, Seq(first - 1)), Ok(None));
+    }
 }
 
 #[test]

@@ -6,6 +6,8 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use wire::blocking::while_others_go_on;
+
 use super::transaction::Op;
 
 /// Changes that may wait for the disk. Beyond it the caller waits until the writer has taken some. It
@@ -54,7 +56,8 @@ impl Queue {
         let mut waiting = self.lock();
         while waiting.ops.len() >= QUEUE_MAX && !waiting.is_closed {
             waiting.callers += 1;
-            waiting = self.room.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            // The disk hangs. That is Raft's affair, and not that of what its thread does besides.
+            waiting = while_others_go_on(|| self.room.wait(waiting)).unwrap_or_else(PoisonError::into_inner);
             waiting.callers -= 1;
         }
         let op = make();

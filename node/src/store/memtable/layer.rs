@@ -1,6 +1,7 @@
 //! Sorted runs of changes in memory, and the merging of several.
 //!
-//! The bytes of a row are written once, into a piece of memory, and never moved: what is sorted and merged are the places where they lie.
+//! The bytes of a row lie in a piece of memory that the rows of one transaction share, and merging does not move them: what is sorted and
+//! merged are the places where they lie.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, btree_map};

@@ -19,6 +19,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::JoinHandle;
 
+use wire::blocking::while_others_go_on;
+
 use self::flushing::{Amount, Due};
 use self::layer::{Changes, Layer, Merged};
 use self::view::View;
@@ -227,7 +229,7 @@ impl Drop for MemtableState {
         self.shared.due.stop();
         if let Some(thread) = self.thread.take() {
             // It has nothing left to say.
-            let _ = thread.join();
+            let _ = while_others_go_on(|| thread.join());
         }
     }
 }
