@@ -90,7 +90,7 @@ impl Feed {
         self.catch_up().await?;
         loop {
             tokio::select! {
-                () = self.watching.changed() => drop(self.push_rows().await?),
+                () = self.watching.changed() => drop(self.push_rows(true).await?),
                 notice = self.notices.recv() => self.push_notice(notice).await?,
             }
         }
@@ -104,18 +104,19 @@ impl Feed {
         tokio::pin!(barrier);
         let mut known = false;
         while !known {
-            self.push_rows().await?;
+            self.push_rows(false).await?;
             tokio::select! {
                 _ = &mut barrier => known = true,
                 () = self.watching.changed() => {}
             }
         }
-        let cursor = self.push_rows().await?;
+        let cursor = self.push_rows(false).await?;
         self.say(Push::CaughtUp { cursor }).await
     }
 
-    /// Pushes every row that is there, and returns a place up to which these were all.
-    async fn push_rows(&mut self) -> Result<Cursor, Stop> {
+    /// Pushes every row that is there, and returns a place up to which these were all. What is new is in memory; the rest may be on the
+    /// disk only, each message on a page of its own.
+    async fn push_rows(&mut self, is_new: bool) -> Result<Cursor, Stop> {
         let Listener { session, account, .. } = self.listener;
         if has_ended(&self.context, session)? {
             self.say(Push::SessionEnded).await?;
@@ -124,9 +125,7 @@ impl Feed {
         let up_to = *self.applied.borrow();
         loop {
             let read = || self.context.app.feed(account, self.listener.from, ROWS_READ_MAX);
-            // What is behind by much may be on the disk only, each message on a page of its own.
-            let is_behind = up_to.0.saturating_sub(self.listener.from.0) > ROWS_READ_MAX as u64;
-            let rows = self.context.read(if is_behind { while_others_go_on(read) } else { read() })?;
+            let rows = self.context.read(if is_new { read() } else { while_others_go_on(read) })?;
             let at_end = rows.len() < ROWS_READ_MAX;
             for (cursor, event) in rows {
                 self.say(Push::Feed { cursor, event }).await?;

@@ -35,7 +35,9 @@ pub(super) async fn accounts(
 ) -> Result<Given, Refusal> {
     reading(connection, || {
         let context = &connection.context;
-        let page = context.app.accounts_page(pattern, after, page_limit(limit));
+        let page = || context.app.accounts_page(pattern, after, page_limit(limit));
+        // Few may match, or none: then it looks at all that there are.
+        let page = if pattern.is_some() { while_others_go_on(page) } else { page() };
         let (accounts, more) = context.read(page)?;
         Ok(Answer::Accounts { accounts, more })
     })
@@ -45,7 +47,9 @@ pub(super) async fn accounts(
 pub(super) async fn conversations(connection: &Connection) -> Result<Given, Refusal> {
     reading_as(connection, |account| {
         let context = &connection.context;
-        Ok(Answer::Conversations(context.read(context.app.conversations(account))?))
+        // It looks at all of them, to have the latest.
+        let all = while_others_go_on(|| context.app.conversations(account));
+        Ok(Answer::Conversations(context.read(all)?))
     })
     .await
 }
@@ -98,7 +102,8 @@ pub(super) async fn message_by_id(connection: &Connection, id: MessageId) -> Res
 pub(super) async fn deletion_preview(connection: &Connection) -> Result<Given, Refusal> {
     reading_as(connection, |account| {
         let context = &connection.context;
-        let (undelivered, senders) = context.read(context.app.deletion_preview(account))?;
+        // It looks at all conversations.
+        let (undelivered, senders) = context.read(while_others_go_on(|| context.app.deletion_preview(account)))?;
         Ok(Answer::DeletionPreview { undelivered, senders })
     })
     .await
@@ -119,8 +124,7 @@ async fn reading_as(
 /// less than the client has seen elsewhere: the answer says that it is stale, and how far it goes.
 async fn reading(connection: &Connection, read: impl FnOnce() -> Result<Answer, Refusal>) -> Result<Given, Refusal> {
     let stale = is_stale(connection).await;
-    // A look at many rows, or at some that are not in memory, takes as long as the disk does.
-    Ok(Given { stale, ..while_others_go_on(read)?.into() })
+    Ok(Given { stale, ..read()?.into() })
 }
 
 /// Waits, up to the bound, until this node knows what the others do; whether it does not.

@@ -18,7 +18,6 @@ use super::keys::{REPLICATED, REPLIES};
 use super::value;
 use crate::store::state::{Read, Table};
 use crate::store::{StoreError, thread};
-use wire::blocking::while_others_go_on;
 
 /// BLAKE3 over every replicated row.
 pub type Digest = [u8; 32];
@@ -174,8 +173,7 @@ impl Drop for Digests {
         self.shared.stop.store(true, Ordering::Relaxed);
         self.queue.take();
         if let Some(thread) = self.thread.take() {
-            // It has nothing left to say.
-            let _ = while_others_go_on(|| thread.join());
+            thread::end(thread);
         }
     }
 }

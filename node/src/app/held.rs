@@ -4,11 +4,11 @@
 //! people changes these again. They are kept here, as values, from one transaction to the next. What messages leave behind for good
 //! (themselves, their places, rows of feeds) does not change again and goes to the tables at once.
 
-use std::hash::{BuildHasher, Hash};
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chat::{Account, AccountId, Conversation, ConversationId, Member, MessageId, NameKey, Seq, Session, SessionId};
-use foldhash::HashMap;
 use foldhash::fast::RandomState as Fast;
 use serde::Serialize;
 
@@ -25,29 +25,29 @@ const KEPT_MAX: usize = 16 * 1024;
 pub(super) struct Held {
     pub(super) accounts: Rows<AccountId, Account>,
     /// By a hash that stands up to names chosen for it: whoever writes to a name that is nobody's has it looked up.
-    pub(super) names: Rows<NameKey, AccountId, std::hash::RandomState>,
+    pub(super) names: Rows<NameKey, AccountId, RandomState>,
     pub(super) sessions: Rows<SessionId, Session>,
     pub(super) conversations: Rows<ConversationId, Conversation>,
     pub(super) members: Rows<(ConversationId, AccountId), Member>,
     pub(super) pairs: Rows<(AccountId, AccountId), ConversationId>,
     /// The greatest id of a message that each sender has, if it has any. New ones are nearly always greater, and need not be looked for.
-    newest_ids: HashMap<AccountId, Option<MessageId>>,
+    newest_ids: HashMap<AccountId, Option<MessageId>, Fast>,
     /// The first command of each session whose reply is remembered, if there is any. Mostly there is none, and nothing to be forgotten.
-    first_remembered: HashMap<SessionId, Option<Seq>>,
+    first_remembered: HashMap<SessionId, Option<Seq>, Fast>,
 }
 
 /// The rows of one table that were looked at.
 #[derive(Debug)]
 pub(super) struct Rows<K, V, S = Fast> {
     /// None: there is no such row, or none any more.
-    values: std::collections::HashMap<K, Option<V>, S>,
+    values: HashMap<K, Option<V>, S>,
     /// Which of them are not in the table yet.
     changed: Vec<K>,
 }
 
 impl<K, V, S: Default> Default for Rows<K, V, S> {
     fn default() -> Self {
-        Self { values: std::collections::HashMap::default(), changed: Vec::new() }
+        Self { values: HashMap::default(), changed: Vec::new() }
     }
 }
 

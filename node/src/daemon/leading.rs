@@ -11,6 +11,7 @@ use futures::future::join_all;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
+use wire::blocking::while_others_go_on;
 use wire::message::Role;
 use wire::peer::{PeerAnswer, PeerRequest};
 
@@ -21,7 +22,6 @@ use crate::net::Cluster;
 use crate::net::member::{Member, Report};
 use crate::presence::{Event, Presence};
 use crate::raft::{NodeId, RaftError, RaftState};
-use wire::blocking::while_others_go_on;
 
 /// How long to wait before the founding record is proposed again where that failed.
 const FOUND_AGAIN_AFTER: Duration = Duration::from_millis(50);

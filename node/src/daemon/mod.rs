@@ -85,7 +85,8 @@ impl From<StoreError> for DaemonError {
 
 /// How many threads carry what is asked and answered. Half of what the machine can run at once: the log, the state and the index have
 /// threads of their own, and tasks that wake each other across threads cost a tenth of all CPU (`cargo xtask bench cluster`, 64 clients,
-/// two cores). So what may block does it where others go on ([`wire::blocking`]): nobody else would see to timers and sockets.
+/// two cores). So what may take long does it where others go on ([`wire::blocking`]): nobody else would see to timers and sockets. A page
+/// of messages is read in place: to hand the rest over would make opening a conversation longer by a sixth (three runs in turns).
 fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
 }

@@ -2,6 +2,8 @@
 
 use std::thread::{Builder, JoinHandle};
 
+use wire::blocking::while_others_go_on;
+
 use super::StoreError;
 
 /// Starts a thread that the system shows under this name; `what` says in a sentence what it is for.
@@ -15,4 +17,12 @@ pub(crate) fn start(
         place: format!("the thread that {what}"),
         reason: error.to_string(),
     })
+}
+
+/// Waits for the end of a thread that was told to stop. That may take as long as its disk hangs.
+pub(crate) fn end(thread: JoinHandle<()>) {
+    let name = thread.thread().name().unwrap_or_default().to_owned();
+    if while_others_go_on(|| thread.join()).is_err() {
+        tracing::error!(name, "a thread panicked");
+    }
 }

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 
 use chat::{Conversation, ConversationId, Cursor, Message};
 use tokio::sync::watch;
-use wire::blocking::{is_done_in_place, while_others_go_on};
+use wire::blocking::is_done_in_place;
 
 use super::index::{Extent, Postings, Progress};
 use crate::app::keys::{self, Key};
@@ -323,8 +323,7 @@ impl Drop for Indexer {
         self.shared.work().stop = true;
         self.shared.news.notify_one();
         if let Some(thread) = self.thread.take() {
-            // It has nothing left to say.
-            let _ = while_others_go_on(|| thread.join());
+            thread::end(thread);
         }
     }
 }

@@ -131,11 +131,7 @@ impl EntryLog for LmdbLog {
     fn close(&self) {
         self.queue.close();
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        for thread in threads.into_iter().rev() {
-            if thread.join().is_err() {
-                tracing::error!("a thread of the log panicked");
-            }
-        }
+        threads.into_iter().rev().for_each(thread::end);
     }
 }
 

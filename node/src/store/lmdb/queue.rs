@@ -174,6 +174,23 @@ mod tests {
     }
 
     #[test]
+    fn while_a_task_waits_for_room_others_go_on() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let (say, heard) = std::sync::mpsc::channel();
+        let queue = Arc::new(Queue::default());
+        (0..QUEUE_MAX).for_each(|_| queue.push(|| op("a", false)).unwrap());
+        runtime.spawn(async move {
+            let taker = Arc::clone(&queue);
+            tokio::spawn(async move { taker.wait(Duration::ZERO) });
+            say.send(queue.push(|| op("last", true)).is_ok()).unwrap();
+        });
+        let pushed = heard.recv_timeout(Duration::from_secs(20));
+        // A thread that waits in vain would be waited for.
+        runtime.shutdown_background();
+        assert_eq!(pushed, Ok(true));
+    }
+
+    #[test]
     fn after_the_close_everything_is_taken_and_nothing_added() {
         let queue = Queue::default();
         queue.push(|| op("a", false)).unwrap();

@@ -19,8 +19,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::JoinHandle;
 
-use wire::blocking::while_others_go_on;
-
 use self::flushing::{Amount, Due};
 use self::layer::{Changes, Layer, Merged};
 use self::view::View;
@@ -228,8 +226,7 @@ impl Drop for MemtableState {
     fn drop(&mut self) {
         self.shared.due.stop();
         if let Some(thread) = self.thread.take() {
-            // It has nothing left to say.
-            let _ = while_others_go_on(|| thread.join());
+            thread::end(thread);
         }
     }
 }
