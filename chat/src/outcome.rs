@@ -137,3 +137,15 @@ pub enum Notice {
     /// Its last session disconnected.
     Disconnected(AccountId),
 }
+
+impl Notice {
+    /// To which account it happened.
+    pub fn account(self) -> AccountId {
+        match self {
+            Self::AccountCreated(account)
+            | Self::AccountDeleted(account)
+            | Self::Connected(account)
+            | Self::Disconnected(account) => account,
+        }
+    }
+}

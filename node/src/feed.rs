@@ -9,8 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat::{AccountId, Command, Cursor, Notice, SessionId};
-use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 use wire::Refusal;
 use wire::blocking::while_others_go_on;
 use wire::message::{AccountChange, FromNode, Push};
@@ -45,7 +44,6 @@ pub(crate) struct Feed {
     seat: Option<Seat>,
     applied: watch::Receiver<Cursor>,
     watching: Watching,
-    notices: broadcast::Receiver<(Cursor, Notice)>,
 }
 
 /// Why a subscription ends by itself.
@@ -69,8 +67,8 @@ impl Feed {
     /// A subscription from this moment on: what happens before `run` is not missed.
     pub(crate) fn new(context: Arc<ApiContext>, frames: Frames, listener: Listener, seat: Option<Seat>) -> Self {
         let watching = context.app.watch(listener.account);
-        let (applied, notices) = (context.app.applied(), context.app.notices());
-        Self { context, frames, listener, seat, applied, watching, notices }
+        let applied = context.app.applied();
+        Self { context, frames, listener, seat, applied, watching }
     }
 
     /// Pushes until the session or the connection ends.
@@ -89,9 +87,12 @@ impl Feed {
     async fn push(&mut self) -> Result<Infallible, Stop> {
         self.catch_up().await?;
         loop {
-            tokio::select! {
-                () = self.watching.changed() => drop(self.push_rows(true).await?),
-                notice = self.notices.recv() => self.push_notice(notice).await?,
+            let news = self.watching.news().await;
+            if news.changed {
+                self.push_rows(true).await?;
+            }
+            for notice in news.notices {
+                self.push_notice(notice).await?;
             }
         }
     }
@@ -138,15 +139,12 @@ impl Feed {
         }
     }
 
-    async fn push_notice(&mut self, notice: Result<(Cursor, Notice), RecvError>) -> Result<(), Stop> {
+    async fn push_notice(&mut self, notice: Notice) -> Result<(), Stop> {
         let (account, change) = match notice {
-            Ok((_, Notice::AccountCreated(account))) => (account, AccountChange::Created),
-            Ok((_, Notice::AccountDeleted(account))) => (account, AccountChange::Deleted),
-            Ok((_, Notice::Connected(account))) => (account, AccountChange::Connected),
-            Ok((_, Notice::Disconnected(account))) => (account, AccountChange::Disconnected),
-            // Notices are for who listens in time; whoever lags reads the account list.
-            Err(RecvError::Lagged(_)) => return Ok(()),
-            Err(RecvError::Closed) => return Err(Stop::Gone),
+            Notice::AccountCreated(account) => (account, AccountChange::Created),
+            Notice::AccountDeleted(account) => (account, AccountChange::Deleted),
+            Notice::Connected(account) => (account, AccountChange::Connected),
+            Notice::Disconnected(account) => (account, AccountChange::Disconnected),
         };
         match self.context.read(self.context.app.account(account))? {
             Some(account) => self.say(Push::Account { account, change }).await,

@@ -19,7 +19,8 @@ use super::keys::Key;
 use super::search::Stored;
 use super::tables::Tables;
 use super::view::Guarded;
-use super::{roster, snapshot, watching};
+use super::watching::{self, Audience};
+use super::{roster, snapshot};
 use crate::raft::application::{Application, Committed, Entries, Snapshot, SnapshotWrite};
 use crate::stages::Stages;
 use crate::store::StoreError;
@@ -98,8 +99,11 @@ impl App {
                     break;
                 }
             }
-            let Following { to, held, .. } = following;
+            let Following { to, held, news, .. } = following;
             held.write(to)?;
+            for notice in std::mem::take(&mut news.notices) {
+                news.audiences.push((notice, self.watched.audience(notice.account(), Tables(to))?));
+            }
             put(to, Key::Cursor, &done.at)?;
             if steps.taken.len() == 0 {
                 to.put(Key::Applied.table(), &Key::Applied.bytes(), &steps.entries.applied())?;
@@ -116,10 +120,9 @@ impl App {
             self.endings.fetch_add(1, Ordering::Release);
         }
         self.applied.send_replace(at);
-        self.watched.tell(&news.concerned, at);
-        for notice in news.notices {
-            // Nobody may be listening.
-            let _ = self.notices.send(notice);
+        self.watched.tell(&news.concerned);
+        for (notice, audience) in news.audiences {
+            self.watched.announce(notice, &audience);
         }
         self.indexer.note(news.stored);
         for (check, digest) in news.verdicts {
@@ -131,7 +134,9 @@ impl App {
 /// What others are told once it is committed.
 #[derive(Default)]
 struct News {
-    notices: Vec<(Cursor, Notice)>,
+    notices: Vec<Notice>,
+    /// The same, and who is told, once all that they may have to do with is written.
+    audiences: Vec<(Notice, Audience)>,
     stored: Stored,
     /// Whose feeds or sessions changed.
     concerned: BTreeSet<AccountId>,
@@ -245,7 +250,7 @@ impl Following<'_> {
                 self.news.concerned.insert(account);
             }
         }
-        self.news.notices.extend(outcome.notices.into_iter().map(|notice| (at, notice)));
+        self.news.notices.extend(outcome.notices);
         Ok(AppReply::Chat(outcome.reply))
     }
 }

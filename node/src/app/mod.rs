@@ -3,7 +3,7 @@
 //! ```text
 //! raft ─▶ applying ─▶ chat::apply, over view ─▶ changes ─▶ tables
 //!            │    ├─▶ roster (the cluster's own entries)
-//!            └─ after the commit ─▶ applied, watching, notices ─▶ whoever waits
+//!            └─ after the commit ─▶ applied, watching ─▶ whoever waits
 //!                               └─▶ search (which words are in which messages)
 //! api, feed, presence ─▶ reads (and pages) ─▶ infos ─▶ tables
 //! ```
@@ -35,8 +35,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use chat::{AccountId, Cursor, Notice};
-use tokio::sync::{broadcast, watch};
+use chat::{AccountId, Cursor};
+use tokio::sync::watch;
 
 use self::digest::Digests;
 use self::held::Kept;
@@ -52,10 +52,7 @@ pub use entry::{AppReply, ClusterCommand, Entry};
 pub use keys::TABLES;
 pub use roster::{FOUNDERS_MAX, RosterNode};
 pub use search::{Query, QueryError, SearchError};
-pub use watching::Watching;
-
-/// How many notices a listener may lag behind; beyond it, it misses the oldest.
-const NOTICES_MAX: usize = 1024;
+pub use watching::{News, Watching};
 
 /// The replicated state of this node.
 #[derive(Debug)]
@@ -64,7 +61,6 @@ pub struct App {
     applied: watch::Sender<Cursor>,
     stages: Stages,
     watched: Watched,
-    notices: broadcast::Sender<(Cursor, Notice)>,
     digests: Digests,
     indexer: Arc<Indexer>,
     kept: Kept,
@@ -78,7 +74,7 @@ impl App {
     /// The state as it lies in the store, which was opened with [`TABLES`].
     pub fn open(store: Arc<dyn StateStore>) -> Result<Arc<Self>, StoreError> {
         let cursor = Tables(&*store.read()?).cursor()?;
-        let (applied, notices) = (watch::Sender::new(cursor), broadcast::Sender::new(NOTICES_MAX));
+        let applied = watch::Sender::new(cursor);
         let failure = watch::Sender::new(None);
         let digests = Digests::begin(failure.clone())?;
         let indexer = Arc::new(Indexer::begin(store.clone(), failure.clone())?);
@@ -89,7 +85,6 @@ impl App {
             applied,
             stages,
             watched,
-            notices,
             digests,
             indexer,
             endings,
@@ -128,11 +123,6 @@ impl App {
     /// Whether words of messages may be taken into the index: what it does not have is found all the same, by looking at the texts.
     pub fn index_may_grow(&self, may_grow: bool) {
         self.indexer.may_grow(may_grow);
-    }
-
-    /// What everyone who listens is told, from now on. Whoever lags too far misses some.
-    pub fn notices(&self) -> broadcast::Receiver<(Cursor, Notice)> {
-        self.notices.subscribe()
     }
 
     /// The digest of the state at the index of a check. None: not computed yet, not here, or not any more.

@@ -128,7 +128,7 @@ impl SnapshotWrite for Incoming {
         let cursor = Tables(&*self.store.read()?).cursor()?;
         self.endings.fetch_add(1, Ordering::Release);
         self.applied.send_replace(cursor);
-        self.watched.tell_all(cursor);
+        self.watched.tell_all();
         Ok(())
     }
 }

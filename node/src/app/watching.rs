@@ -1,39 +1,106 @@
 //! Who listens to which account: woken by what concerns that account, however many others there are.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use chat::{AccountId, Change, Cursor};
+use chat::{AccountId, Change, Notice};
 use tokio::sync::watch;
 
-/// The accounts that are listened to, and how far the state was when something of theirs last changed.
+use super::tables::Tables;
+use crate::store::StoreError;
+
+/// How many notices a listener may lag behind; beyond it, it misses the oldest.
+const NOTICES_MAX: usize = 256;
+
+/// With more accounts than this listening here, only those who have a conversation with an account are told that it came or went: ten
+/// thousand that come back after a failure, each told to all, are a hundred million pushes.
+pub(super) const ALL_ARE_TOLD_MAX: usize = 256;
+
+/// The accounts that are listened to, and what there is to tell of each.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Watched(Arc<Mutex<HashMap<AccountId, watch::Sender<Cursor>>>>);
+pub(super) struct Watched(Arc<Mutex<HashMap<AccountId, watch::Sender<Told>>>>);
+
+/// What whoever listens to an account was told.
+#[derive(Debug, Default)]
+struct Told {
+    /// How often its rows or sessions have changed.
+    changes: u64,
+    /// How many notices there were; the last of them are below.
+    noticed: u64,
+    notices: VecDeque<Notice>,
+}
+
+/// Who is told of a notice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Audience {
+    Everyone,
+    /// The account itself, and those who have a conversation with it.
+    Circle(Vec<AccountId>),
+}
 
 impl Watched {
     /// From now on.
     pub(super) fn watch(&self, account: AccountId) -> Watching {
-        let changes = self.lock().entry(account).or_default().subscribe();
-        Watching { account, changes, watched: self.clone() }
+        let told = self.lock().entry(account).or_default().subscribe();
+        let (changes, noticed) = {
+            let told = told.borrow();
+            (told.changes, told.noticed)
+        };
+        Watching { account, told, changes, noticed, watched: self.clone() }
     }
 
     /// To be called after the commit, so that whoever is woken finds what it was.
-    pub(super) fn tell(&self, accounts: &BTreeSet<AccountId>, at: Cursor) {
+    pub(super) fn tell(&self, accounts: &BTreeSet<AccountId>) {
         let watched = self.lock();
-        for changes in accounts.iter().filter_map(|account| watched.get(account)) {
-            changes.send_replace(at);
+        for told in accounts.iter().filter_map(|account| watched.get(account)) {
+            told.send_modify(|told| told.changes += 1);
         }
     }
 
     /// The state is another one.
-    pub(super) fn tell_all(&self, at: Cursor) {
-        for changes in self.lock().values() {
-            changes.send_replace(at);
+    pub(super) fn tell_all(&self) {
+        for told in self.lock().values() {
+            told.send_modify(|told| told.changes += 1);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<AccountId, watch::Sender<Cursor>>> {
+    /// To be called after the commit.
+    pub(super) fn announce(&self, notice: Notice, to: &Audience) {
+        let watched = self.lock();
+        match to {
+            Audience::Everyone => watched.values().for_each(|told| told.send_modify(|told| told.take(notice))),
+            Audience::Circle(accounts) => {
+                for told in accounts.iter().filter_map(|account| watched.get(account)) {
+                    told.send_modify(|told| told.take(notice));
+                }
+            }
+        }
+    }
+
+    /// Who is to be told what happens to the account, in a state that has it.
+    pub(super) fn audience(&self, of: AccountId, tables: Tables<'_>) -> Result<Audience, StoreError> {
+        if self.lock().len() <= ALL_ARE_TOLD_MAX {
+            return Ok(Audience::Everyone);
+        }
+        let mut circle = vec![of];
+        for conversation in tables.conversations_of(of)? {
+            circle.extend(tables.conversation(conversation)?.map(|conversation| conversation.other(of)));
+        }
+        Ok(Audience::Circle(circle))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<AccountId, watch::Sender<Told>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Told {
+    fn take(&mut self, notice: Notice) {
+        self.noticed += 1;
+        self.notices.push_back(notice);
+        if self.notices.len() > NOTICES_MAX {
+            self.notices.pop_front();
+        }
     }
 }
 
@@ -60,22 +127,46 @@ pub(super) fn concerned(change: &Change) -> Option<AccountId> {
 #[derive(Debug)]
 pub struct Watching {
     account: AccountId,
-    changes: watch::Receiver<Cursor>,
+    told: watch::Receiver<Told>,
+    /// What has been seen of it.
+    changes: u64,
+    noticed: u64,
     watched: Watched,
 }
 
+/// What a listener has not seen yet.
+#[derive(Debug, PartialEq, Eq)]
+pub struct News {
+    /// The account's feed or one of its sessions has changed.
+    pub changed: bool,
+    /// What happened to accounts, oldest first.
+    pub notices: Vec<Notice>,
+}
+
 impl Watching {
-    /// Returns once the account's feed or one of its sessions has changed since this was last called, or since it was made.
+    /// Returns once the account's feed or one of its sessions has changed since that was last said, or since this was made. Notices stay
+    /// where they are.
     pub async fn changed(&mut self) {
-        // The sender stays as long as anybody listens.
-        let _ = self.changes.changed().await;
+        // An error would say that the sender is gone, which stays as long as anybody listens.
+        let told = self.told.wait_for(|told| told.changes != self.changes).await.expect("somebody listens");
+        self.changes = told.changes;
+    }
+
+    /// Returns once there is anything new.
+    pub async fn news(&mut self) -> News {
+        let (changes, noticed) = (self.changes, self.noticed);
+        let is_news = |told: &Told| told.changes != changes || told.noticed != noticed;
+        let told = self.told.wait_for(is_news).await.expect("somebody listens");
+        (self.changes, self.noticed) = (told.changes, told.noticed);
+        let seen = told.notices.len().saturating_sub((told.noticed - noticed) as usize);
+        News { changed: told.changes != changes, notices: told.notices.iter().skip(seen).copied().collect() }
     }
 }
 
 impl Drop for Watching {
     fn drop(&mut self) {
         let mut watched = self.watched.lock();
-        let is_last = watched.get(&self.account).is_some_and(|changes| changes.receiver_count() == 1);
+        let is_last = watched.get(&self.account).is_some_and(|told| told.receiver_count() == 1);
         if is_last {
             watched.remove(&self.account);
         }
@@ -95,14 +186,43 @@ mod tests {
     fn whoever_listens_is_woken_by_what_concerns_its_account_alone() {
         let watched = Watched::default();
         let [mut alice, mut other_alice, mut bob] = [ALICE, ALICE, BOB].map(|account| watched.watch(account));
-        watched.tell(&BTreeSet::from([ALICE]), Cursor(1));
+        watched.tell(&BTreeSet::from([ALICE]));
         for alice in [&mut alice, &mut other_alice] {
             assert_eq!(alice.changed().now_or_never(), Some(()));
             assert_eq!(alice.changed().now_or_never(), None);
         }
         assert_eq!(bob.changed().now_or_never(), None);
-        watched.tell_all(Cursor(2));
+        watched.tell_all();
         assert_eq!(bob.changed().now_or_never(), Some(()));
+    }
+
+    #[test]
+    fn notices_are_told_once_to_whom_they_are_for_and_wait_for_who_looks_at_changes() {
+        let watched = Watched::default();
+        let [mut alice, mut bob] = [ALICE, BOB].map(|account| watched.watch(account));
+        watched.announce(Notice::Connected(ALICE), &Audience::Everyone);
+        watched.announce(Notice::Disconnected(ALICE), &Audience::Circle(vec![ALICE]));
+        watched.tell(&BTreeSet::from([ALICE]));
+        assert_eq!(bob.changed().now_or_never(), None);
+        let connected = News { changed: false, notices: vec![Notice::Connected(ALICE)] };
+        assert_eq!(bob.news().now_or_never(), Some(connected));
+        assert_eq!(bob.news().now_or_never(), None);
+        assert_eq!(alice.changed().now_or_never(), Some(()));
+        let both = News { changed: false, notices: vec![Notice::Connected(ALICE), Notice::Disconnected(ALICE)] };
+        assert_eq!(alice.news().now_or_never(), Some(both));
+        watched.tell(&BTreeSet::from([ALICE]));
+        assert_eq!(alice.news().now_or_never(), Some(News { changed: true, notices: Vec::new() }));
+        assert_eq!(watched.watch(ALICE).news().now_or_never(), None, "what was before is not told");
+    }
+
+    #[test]
+    fn whoever_lags_too_far_misses_the_oldest_notices() {
+        let watched = Watched::default();
+        let mut alice = watched.watch(ALICE);
+        let told: Vec<_> = (0..NOTICES_MAX as u64 + 3).map(|number| Notice::Connected(AccountId(number))).collect();
+        told.iter().for_each(|notice| watched.announce(*notice, &Audience::Everyone));
+        let news = alice.news().now_or_never().expect("there is some");
+        assert_eq!(news.notices, told[3..]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use futures::FutureExt as _;
 use super::super::changes;
 use super::super::keys::{self, ACCOUNTS, Key};
 use super::super::tables::Tables;
+use super::super::watching::{ALL_ARE_TOLD_MAX, News};
 use super::*;
 use crate::raft::application::Entries;
 use crate::store::state::{Read, Staged, Write};
@@ -165,13 +166,13 @@ fn a_verdict_may_come_while_the_replica_is_still_hashing() {
 #[test]
 fn what_others_see_follows_the_commit() {
     let mut replica = Replica::in_memory();
-    let (applied, mut notices) = (replica.app.applied(), replica.app.notices());
+    let (applied, mut watching) = (replica.app.applied(), replica.app.watch(AccountId(7)));
     let entries = ["alice", "bob"].map(|name| Entry::Chat(create(name, 1)));
     let replies = replica.apply(&entries).unwrap();
     assert_eq!(replies.len(), 2);
     assert_eq!(*applied.borrow(), Cursor(2));
-    assert_eq!(notices.try_recv(), Ok((Cursor(1), Notice::AccountCreated(AccountId(1)))));
-    assert_eq!(notices.try_recv(), Ok((Cursor(2), Notice::AccountCreated(AccountId(2)))));
+    let notices = [1, 2].map(|number| Notice::AccountCreated(AccountId(number))).to_vec();
+    assert_eq!(watching.news().now_or_never(), Some(News { changed: false, notices }));
 }
 
 #[test]
@@ -206,11 +207,12 @@ fn a_batch_that_was_cut_by_a_crash_is_applied_once() {
     assert_eq!(Application::applied(&*failing.app), Ok(None), "to Raft, nothing of the batch was applied");
 
     let mut again = Replica { next: 1, ..Replica::over(store) };
-    let mut notices = again.app.notices();
+    let mut watching = again.app.watch(AccountId(7));
     let replies = again.apply(&batch).unwrap();
     let bob = AppReply::Chat(Reply::AccountCreated { account: AccountId(3), session: SessionId(3) });
     assert_eq!(replies, [bob], "what the state has already is passed over");
-    assert_eq!(notices.try_recv(), Ok((Cursor(3), Notice::AccountCreated(AccountId(3)))));
+    let created = News { changed: false, notices: vec![Notice::AccountCreated(AccountId(3))] };
+    assert_eq!(watching.news().now_or_never(), Some(created));
     let mut whole = Replica::in_memory();
     whole.apply(&batch).unwrap();
     assert_eq!(rows(&*again.app.store), rows(&*whole.app.store));
@@ -296,6 +298,29 @@ fn whoever_listens_to_an_account_is_woken_by_its_rows_and_sessions_alone() {
     assert_eq!(woken(), [true, false, false]);
     replica.then(Command::CloseSession { session: bobs_session });
     assert_eq!(woken(), [false, true, false]);
+}
+
+#[test]
+fn in_a_crowd_only_those_who_talk_with_an_account_are_told_that_it_comes() {
+    let mut replica = Replica::in_memory();
+    let (alice, session) = replica.joined("alice");
+    let (bob, _) = replica.joined("bob");
+    let (carol, _) = replica.joined("carol");
+    let mut watching = [alice, bob, carol].map(|account| replica.app.watch(account));
+    let mut told = || {
+        let news = watching.each_mut().map(|watching| watching.news().now_or_never());
+        news.map(|news| news.map(|news| news.notices).unwrap_or_default())
+    };
+    let crowd: Vec<_> =
+        (0..ALL_ARE_TOLD_MAX as u64).map(|number| replica.app.watch(AccountId(1_000 + number))).collect();
+    // The conversation begins with this, in the same transaction.
+    let numbering = replica.app.session(session).unwrap().unwrap().numbering;
+    let begins = send(session, numbering, MessageId(1), "bob", "text");
+    replica.apply(&[Entry::Chat(begins), Entry::Chat(Command::Connect { session, at: chat::Replica(1) })]).unwrap();
+    assert_eq!(told(), [vec![Notice::Connected(alice)], vec![Notice::Connected(alice)], vec![]]);
+    drop(crowd);
+    replica.then(Command::Disconnect { session, at: chat::Replica(1) });
+    assert_eq!(told(), [(); 3].map(|()| vec![Notice::Disconnected(alice)]));
 }
 
 /// A store whose disk fails after so many writes.
