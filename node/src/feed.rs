@@ -89,7 +89,7 @@ impl Feed {
         loop {
             let news = self.watching.news().await;
             if news.changed {
-                self.push_rows(true).await?;
+                self.push_rows().await?;
             }
             for notice in news.notices {
                 self.push_notice(notice).await?;
@@ -105,28 +105,31 @@ impl Feed {
         tokio::pin!(barrier);
         let mut known = false;
         while !known {
-            self.push_rows(false).await?;
+            self.push_rows().await?;
             tokio::select! {
                 _ = &mut barrier => known = true,
                 () = self.watching.changed() => {}
             }
         }
-        let cursor = self.push_rows(false).await?;
+        let cursor = self.push_rows().await?;
         self.say(Push::CaughtUp { cursor }).await
     }
 
-    /// Pushes every row that is there, and returns a place up to which these were all. What is new is in memory; the rest may be on the
-    /// disk only, each message on a page of its own.
-    async fn push_rows(&mut self, is_new: bool) -> Result<Cursor, Stop> {
+    /// Pushes every row that is there, and returns a place up to which these were all. Few are read where they are asked for; where there
+    /// are more, each may be a message on a page of its own that only the disk has, and the others are handed over meanwhile. (Not before:
+    /// that takes a thread, with memory of its own.)
+    async fn push_rows(&mut self) -> Result<Cursor, Stop> {
         let Listener { session, account, .. } = self.listener;
         if has_ended(&self.context, session)? {
             self.say(Push::SessionEnded).await?;
             return Err(Stop::Ended);
         }
         let up_to = *self.applied.borrow();
+        let mut are_many = false;
         loop {
             let read = || self.context.app.feed(account, self.listener.from, ROWS_READ_MAX);
-            let rows = self.context.read(if is_new { read() } else { while_others_go_on(read) })?;
+            let rows = self.context.read(if are_many { while_others_go_on(read) } else { read() })?;
+            are_many = true;
             let at_end = rows.len() < ROWS_READ_MAX;
             for (cursor, event) in rows {
                 self.say(Push::Feed { cursor, event }).await?;
