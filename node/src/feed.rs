@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat::{AccountId, Command, Cursor, Notice, SessionId};
+use futures::FutureExt as _;
 use tokio::sync::watch;
 use wire::Refusal;
 use wire::blocking::while_others_go_on;
@@ -156,8 +157,8 @@ impl Feed {
     }
 
     /// Waits while the connection's queue is full.
-    async fn say(&self, push: Push) -> Result<(), Stop> {
-        self.frames.push(FromNode::Push(push)).await.map_err(|_| Stop::Gone)
+    fn say(&self, push: Push) -> impl Future<Output = Result<(), Stop>> + Send {
+        self.frames.push(FromNode::Push(push)).map(|pushed| pushed.map_err(|_| Stop::Gone))
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chat::{Command, Cursor, Reply};
+use futures::FutureExt as _;
 use tokio::io::ReadHalf;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -85,8 +86,8 @@ impl Connection {
     }
 
     /// Queues the frame; waits while the queue is full. A client that is gone needs none.
-    pub(super) async fn say(&self, frame: FromNode) {
-        let _ = self.frames.push(frame).await;
+    pub(super) fn say(&self, frame: FromNode) -> impl Future<Output = ()> + Send {
+        self.frames.push(frame).map(drop)
     }
 
     pub(super) fn answered(&self, id: u64, result: Result<answer::Given, Refusal>) -> FromNode {

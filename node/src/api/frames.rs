@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use tokio::io::{AsyncWriteExt, WriteHalf};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -30,9 +31,9 @@ pub(crate) struct Frames(mpsc::Sender<Vec<u8>>);
 pub(crate) struct Gone;
 
 impl Frames {
-    /// Queues the frame; waits while the queue is full.
-    pub(crate) async fn push(&self, frame: FromNode) -> Result<(), Gone> {
-        self.0.send(encode(frame)).await.map_err(|_| Gone)
+    /// Queues the frame; waits while the queue is full. Its bytes are made at once: a frame would have its room in whatever waits here.
+    pub(crate) fn push(&self, frame: FromNode) -> impl Future<Output = Result<(), Gone>> + Send {
+        self.0.send(encode(frame)).map(|sent| sent.map_err(|_| Gone))
     }
 }
 

@@ -7,14 +7,14 @@
 use std::collections::VecDeque;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
 use tokio::io::ReadHalf;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::task::AbortOnDropHandle;
 use wire::codec::{FrameError, FrameReader};
@@ -74,13 +74,13 @@ impl Requests {
             let silent_since = Instant::now();
             tokio::select! {
                 () = &mut stopping => return End::Leaving,
-                () = over(&mut self.turn) => self.go_on().await,
+                () = over(&mut self.turn) => self.go_on(),
                 Some(()) = self.beside.next() => {}
                 read = unless_silent(next(&self.permits, &mut frames), silence_of(silence.as_mut(), silent_since)),
                     if self.waiting.len() < WAITING_MAX =>
                 {
                     match read {
-                        Some(Ok(Some((ask, permit)))) => self.accept(ask, permit).await,
+                        Some(Ok(Some((ask, permit)))) => self.accept(ask, permit),
                         None | Some(Ok(None)) => return End::Gone,
                         Some(Err(error)) => return broken(&error),
                     }
@@ -93,7 +93,7 @@ impl Requests {
     pub(super) async fn finish(&mut self) {
         while self.turn.is_some() {
             tokio::select! {
-                () = over(&mut self.turn) => self.go_on().await,
+                () = over(&mut self.turn) => self.go_on(),
                 Some(()) = self.beside.next() => {}
             }
         }
@@ -101,37 +101,37 @@ impl Requests {
         while self.beside.next().await.is_some() {}
     }
 
-    async fn accept(&mut self, ask: Ask, permit: OwnedSemaphorePermit) {
+    fn accept(&mut self, ask: Ask, permit: OwnedSemaphorePermit) {
         if self.turn.is_some() && ask.request != Request::Ping {
             self.waiting.push_back((ask, permit));
         } else {
-            self.begin(ask, permit).await;
+            self.begin(ask, permit);
         }
     }
 
     /// A turn is over: begins what waited for it, up to the next one that others have to wait for.
-    async fn go_on(&mut self) {
+    fn go_on(&mut self) {
         self.turn = None;
         while self.turn.is_none() {
             let Some((ask, permit)) = self.waiting.pop_front() else { return };
-            self.begin(ask, permit).await;
+            self.begin(ask, permit);
         }
     }
 
     /// Begins to answer. Answers beside each other are polled once here, in the order of arrival: that is
     /// what puts the numbered commands of a session into the log in the order of their numbers.
-    async fn begin(&mut self, ask: Ask, permit: OwnedSemaphorePermit) {
+    fn begin(&mut self, ask: Ask, permit: OwnedSemaphorePermit) {
         let connection = Arc::clone(&self.connection);
-        if let Err(refusal) = answer::check_names(&ask.request) {
-            return connection.say(connection.answered(ask.id, Err(refusal))).await;
-        }
-        if answer::in_turn(&ask.request) {
-            self.turn = Some(Box::pin(answer_in_turn(connection, ask, permit)));
-            return;
-        }
-        let mut answering: BoxFuture<'static, ()> = Box::pin(answer_beside(connection, ask, permit));
+        let mut answering: BoxFuture<'static, ()> = match answer::check_names(&ask.request) {
+            Err(refusal) => Box::pin(refuse(connection, ask.id, refusal, permit)),
+            Ok(()) if answer::in_turn(&ask.request) => {
+                self.turn = Some(Box::pin(answer_in_turn(connection, ask, permit)));
+                return;
+            }
+            Ok(()) => Box::pin(answer_beside(connection, ask, permit)),
+        };
         // Whatever the task has used up of its time slice: one that is told to let others run first would come after the next ones.
-        if futures::poll!(tokio::task::unconstrained(&mut answering)) == Poll::Pending {
+        if unconstrained(&mut answering).now_or_never().is_none() {
             self.beside.push(answering);
         }
     }
@@ -175,6 +175,12 @@ async fn over(turn: &mut Option<BoxFuture<'static, ()>>) {
 
 fn broken(error: &FrameError) -> End {
     error.refusal().map_or(End::Gone, End::Refused)
+}
+
+/// Says why a request is not even looked at.
+async fn refuse(connection: Arc<Connection>, id: u64, refusal: Refusal, permit: OwnedSemaphorePermit) {
+    connection.say(connection.answered(id, Err(refusal))).await;
+    drop(permit);
 }
 
 /// Answers a request that the next ones wait for.

@@ -50,7 +50,8 @@ pub fn start(net: &Arc<Net>, host: &Arc<dyn Host>, tasks: &TaskTracker, stop: &C
             while let Some(Some(stream)) = stop.run_until_cancelled(incoming.recv()).await {
                 let door = door.clone();
                 let stop = stop.clone();
-                streams.spawn(async move { stop.run_until_cancelled(door.take(stream)).await });
+                // In a box: what waits for either of two keeps room for it twice.
+                streams.spawn(async move { stop.run_until_cancelled(Box::pin(door.take(stream))).await });
             }
         });
     }
@@ -75,7 +76,7 @@ impl Door {
         };
         drop(greeting);
         match self.protocol {
-            Protocol::Peer => self.serve_requests(peer, stream).await,
+            Protocol::Peer => Box::pin(self.serve_requests(peer, stream)).await,
             protocol => self.host.serve(peer, protocol, claim, stream).await,
         }
     }
