@@ -246,7 +246,8 @@ pub enum Push {
     Feed { cursor: Cursor, event: FeedEvent },
     /// All rows up to here have been pushed; what follows is live.
     CaughtUp { cursor: Cursor },
-    /// Happened just now; whoever misses it reads the account list.
+    /// Happened just now. Where very many listen, those alone are told who have a conversation with the account; whoever misses it reads
+    /// the account list.
     Account { account: AccountInfo, change: AccountChange },
     /// How the cluster looks and where its nodes are: sent first on each connection, and at each change.
     Cluster(ClusterHealth),

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, stream};
 use tests::Cluster;
@@ -40,13 +40,18 @@ pub(crate) fn measure(clients: usize) -> bool {
     sender.send(Duration::from_secs(1));
     let before = Seen::of(&mut cluster, &mut sender);
     let crowd = Loader::start(&["--idle".to_owned(), idle]);
+    let process = [crowd.process()];
+    let home = cluster.home().to_owned();
+    let own = || Used::by(&process, &home);
+    let (then, since) = (own(), Instant::now());
     let with = Seen::of(&mut cluster, &mut sender);
+    let crowd_cores = own().since(then).cpu_seconds / since.elapsed().as_secs_f64();
     drop(crowd);
     let whole: bool = sender.order(crate::loader::Order::ReadBack);
     let bytes = with.anonymous_bytes.saturating_sub(before.anonymous_bytes);
     println!(
         "idle: {clients} clients over a connection each, signed in and subscribed, add {:.0} MB to all nodes ({:.0} KB each); \
-         with nobody sending these use {:.3} of a core ({:.3} without them)",
+         with nobody sending these use {:.3} of a core ({:.3} without them), and the clients themselves {crowd_cores:.3} of the same machine",
         bytes as f64 / 1e6,
         bytes as f64 / 1e3 / clients as f64,
         with.quiet_cores,

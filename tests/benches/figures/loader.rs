@@ -65,6 +65,11 @@ impl Loader {
         loader
     }
 
+    /// Whose processor time is the load's.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Has all its clients send for so long.
     pub(crate) fn send(&mut self, span: Duration) -> Sent {
         self.order(Order::Send { ms: u64::try_from(span.as_millis()).expect("a short time") })
