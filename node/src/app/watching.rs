@@ -68,7 +68,11 @@ impl Watched {
     pub(super) fn announce(&self, notice: Notice, to: &Audience) {
         let watched = self.lock();
         match to {
-            Audience::Everyone => watched.values().for_each(|told| told.send_modify(|told| told.take(notice))),
+            Audience::Everyone => {
+                for told in watched.values() {
+                    told.send_modify(|told| told.take(notice));
+                }
+            }
             Audience::Circle(accounts) => {
                 for told in accounts.iter().filter_map(|account| watched.get(account)) {
                     told.send_modify(|told| told.take(notice));
@@ -220,7 +224,9 @@ mod tests {
         let watched = Watched::default();
         let mut alice = watched.watch(ALICE);
         let told: Vec<_> = (0..NOTICES_MAX as u64 + 3).map(|number| Notice::Connected(AccountId(number))).collect();
-        told.iter().for_each(|notice| watched.announce(*notice, &Audience::Everyone));
+        for notice in &told {
+            watched.announce(*notice, &Audience::Everyone);
+        }
         let news = alice.news().now_or_never().expect("there is some");
         assert_eq!(news.notices, told[3..]);
     }
