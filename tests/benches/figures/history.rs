@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use client::{Client, Cursor, To};
-use serde_json::Value;
 use tests::Cluster;
+use tokio::runtime::Handle;
 use wire::Code;
 
 use crate::loader::{Loader, Order, Sent};
@@ -29,6 +29,9 @@ const PAGE: u32 = 50;
 /// How many others send while a new node catches up.
 const SENDERS: usize = 16;
 const SPAN: Duration = Duration::from_secs(2);
+
+/// How often is looked whether a new node has everything.
+const GLANCE: Duration = Duration::from_millis(100);
 
 /// How long is waited for the index of words, which is made behind the messages, and for a new node.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -65,10 +68,11 @@ pub(crate) async fn measure(messages: &[usize]) -> bool {
         tell("a page back from anywhere", page(&reader, stored, Some).await, &mut first);
         tell("finding one message by its word", search(&reader, stored, &mut whole).await, &mut first);
         tell("a restart until it serves", Costs::one(restart::of(&restarted, &mut cluster)), &mut first);
-        let (caught_up, beside) = new_node(&mut cluster, &mut others, &format!("new{round}"));
-        tell("a new node until it has everything", Costs::one(caught_up), &mut first);
-        tell("p99 of others meanwhile, not as median", Costs::one(beside.1), &mut first);
-        tell("  and without it", Costs::one(beside.0), &mut first);
+        let new = new_node(&mut cluster, &reader, &mut others, &format!("new{round}"));
+        tell("a new node until it has everything", Costs::one(new.caught_up), &mut first);
+        tell("p99 of others meanwhile, not as median", Costs::one(new.beside), &mut first);
+        tell("  and without it", Costs::one(new.before), &mut first);
+        tell("  and once it is there", Costs::one(new.after), &mut first);
     }
     whole &= others.order::<bool>(Order::ReadBack);
     println!("history: {}", if whole { "all of it was found and read back" } else { "BROKEN" });
@@ -176,29 +180,49 @@ async fn search(reader: &Client, stored: usize, whole: &mut bool) -> Costs {
     Costs::of(taken)
 }
 
-/// How long a new node takes until it has everything; and the p99 of others, without it and while it catches up.
-fn new_node(cluster: &mut Cluster, others: &mut Loader, name: &str) -> (Duration, (Duration, Duration)) {
+/// A new node, and what others notice of it.
+struct NewNode {
+    /// How long it takes until it has everything.
+    caught_up: Duration,
+    /// The p99 of others before it, the worst while it catches up, and once it is there.
+    before: Duration,
+    beside: Duration,
+    after: Duration,
+}
+
+fn new_node(cluster: &mut Cluster, reader: &Client, others: &mut Loader, name: &str) -> NewNode {
     let p99 = |sent: Sent| Duration::from_secs_f64(sent.p99_ms / 1e3);
-    let alone = p99(others.send(SPAN));
+    let before = p99(others.send(SPAN));
     let began = Instant::now();
     cluster.launch(name);
-    let (took, beside) = std::thread::scope(|scope| {
-        let caught_up = scope.spawn(|| {
-            let row = |status: &tests::Status| status.nodes.iter().find(|row| row["name"] == name).cloned();
-            cluster.wait_for_status_within(LIMIT, "the new node has everything", |status| {
-                // One that says how far it is; with others sending, none is ever quite there.
-                row(status).and_then(|row: Value| row["lag"].as_u64()).is_some_and(|lag| lag < 1_000)
-            });
-            began.elapsed()
-        });
+    let runtime = Handle::current();
+    let (caught_up, beside) = std::thread::scope(|scope| {
+        let caught_up = scope.spawn(|| runtime.block_on(has_everything(reader, name, began)));
         let mut beside = Vec::new();
         while !caught_up.is_finished() && began.elapsed() < LIMIT {
             beside.push(p99(others.send(SPAN)));
         }
         (caught_up.join().expect("it catches up"), Latencies::new(beside).max())
     });
+    let after = p99(others.send(SPAN));
     cluster.cli().run(&["cluster", "remove", name, "--yes"]).ok();
     cluster.wait_for_end(name);
     std::fs::remove_dir_all(cluster.data_dir(name)).expect("its folder can be removed");
-    (took, (alone, beside))
+    NewNode { caught_up, before, beside, after }
+}
+
+/// Since then. Over a connection that is there: a command for each look would take as much of the machine as the new node does.
+async fn has_everything(reader: &Client, name: &str, began: Instant) -> Duration {
+    while began.elapsed() < LIMIT {
+        let status = reader.cluster_status().await.map(|status| status.nodes).unwrap_or_default();
+        let head = status.iter().filter_map(|node| Some(node.progress.as_ref()?.last_index)).max();
+        let applied =
+            status.iter().find(|node| node.name == name).and_then(|node| Some(node.progress.as_ref()?.applied));
+        // With others sending, none is ever quite there.
+        if applied.zip(head).is_some_and(|(applied, head)| applied + 1_000 > head) {
+            return began.elapsed();
+        }
+        tokio::time::sleep(GLANCE).await;
+    }
+    panic!("{name} has not everything within {LIMIT:?}")
 }
