@@ -18,7 +18,15 @@ pub(super) const ALL_ARE_TOLD_MAX: usize = 256;
 
 /// The accounts that are listened to, and what there is to tell of each.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Watched(Arc<Mutex<HashMap<AccountId, watch::Sender<Told>>>>);
+pub(super) struct Watched(Arc<Mutex<HashMap<AccountId, Listened>>>);
+
+/// An account that somebody listens to.
+#[derive(Debug, Default)]
+struct Listened {
+    told: watch::Sender<Told>,
+    /// How many do. Not how many receivers there are: two that go at once would each still see the other's.
+    listeners: usize,
+}
 
 /// What whoever listens to an account was told.
 #[derive(Debug, Default)]
@@ -41,7 +49,12 @@ pub(super) enum Audience {
 impl Watched {
     /// From now on.
     pub(super) fn watch(&self, account: AccountId) -> Watching {
-        let told = self.lock().entry(account).or_default().subscribe();
+        let told = {
+            let mut watched = self.lock();
+            let listened = watched.entry(account).or_default();
+            listened.listeners += 1;
+            listened.told.subscribe()
+        };
         let (changes, noticed) = {
             let told = told.borrow();
             (told.changes, told.noticed)
@@ -52,15 +65,15 @@ impl Watched {
     /// To be called after the commit, so that whoever is woken finds what it was.
     pub(super) fn tell(&self, accounts: &BTreeSet<AccountId>) {
         let watched = self.lock();
-        for told in accounts.iter().filter_map(|account| watched.get(account)) {
-            told.send_modify(|told| told.changes += 1);
+        for listened in accounts.iter().filter_map(|account| watched.get(account)) {
+            listened.told.send_modify(|told| told.changes += 1);
         }
     }
 
     /// The state is another one.
     pub(super) fn tell_all(&self) {
-        for told in self.lock().values() {
-            told.send_modify(|told| told.changes += 1);
+        for listened in self.lock().values() {
+            listened.told.send_modify(|told| told.changes += 1);
         }
     }
 
@@ -69,13 +82,13 @@ impl Watched {
         let watched = self.lock();
         match to {
             Audience::Everyone => {
-                for told in watched.values() {
-                    told.send_modify(|told| told.take(notice));
+                for listened in watched.values() {
+                    listened.told.send_modify(|told| told.take(notice));
                 }
             }
             Audience::Circle(accounts) => {
-                for told in accounts.iter().filter_map(|account| watched.get(account)) {
-                    told.send_modify(|told| told.take(notice));
+                for listened in accounts.iter().filter_map(|account| watched.get(account)) {
+                    listened.told.send_modify(|told| told.take(notice));
                 }
             }
         }
@@ -93,7 +106,7 @@ impl Watched {
         Ok(Audience::Circle(circle))
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<AccountId, watch::Sender<Told>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<AccountId, Listened>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -170,8 +183,9 @@ impl Watching {
 impl Drop for Watching {
     fn drop(&mut self) {
         let mut watched = self.watched.lock();
-        let is_last = watched.get(&self.account).is_some_and(|told| told.receiver_count() == 1);
-        if is_last {
+        let Some(listened) = watched.get_mut(&self.account) else { return };
+        listened.listeners -= 1;
+        if listened.listeners == 0 {
             watched.remove(&self.account);
         }
     }
